@@ -1,0 +1,258 @@
+//! The settings of a race, under the names of RFC 8305 and the v3 draft.
+
+use std::time::Duration;
+
+use crate::address_policy::AddressPolicy;
+
+/// Addresses of one family that one answer may bring.
+pub(crate) const MAX_ADDRESSES_PER_FAMILY: usize = 16;
+/// Endpoints that one race may start.
+pub(crate) const MAX_ENDPOINTS: usize = 32;
+/// "MUST NOT be less than 10 milliseconds" (RFC 8305 section 5): no setting goes below it.
+pub(crate) const FLOOR_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
+
+/// The settings of a race.
+///
+/// [`Config::default`] follows draft-ietf-happy-happyeyeballs-v3. The presets [`Config::rfc8305`], [`Config::rfc6555`]
+/// and [`Config::sequential`] behave as older clients do; they exist to compare with.
+///
+/// ```
+/// use std::time::Duration;
+/// use hyper_happy_eyeballs::Config;
+///
+/// let mut config = Config::default();
+/// config.attempt_delay(Duration::from_millis(200)).connect_timeout(Some(Duration::from_secs(10)));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) pacing: Pacing,
+    pub(crate) resolution_delay: Duration,
+    pub(crate) preferred_family_count: usize,
+    attempt_delay: Duration,
+    min_attempt_delay: Duration,
+    max_attempt_delay: Duration,
+    pub(crate) max_concurrent_attempts: usize,
+    pub(crate) race_tls: bool,
+    pub(crate) families: Families,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) dns_timeout: Option<Duration>,
+    pub(crate) tls_timeout: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) dns_linger: Duration,
+    pub(crate) address_policy: AddressPolicy,
+}
+
+/// The v3 draft.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            pacing: Pacing::Staggered,
+            resolution_delay: Duration::from_millis(50),
+            preferred_family_count: 1,
+            attempt_delay: Duration::from_millis(250),
+            min_attempt_delay: Duration::from_millis(100),
+            max_attempt_delay: Duration::from_secs(2),
+            max_concurrent_attempts: MAX_ENDPOINTS,
+            race_tls: true,
+            families: Families::Auto,
+            connect_timeout: Some(Duration::from_secs(30)),
+            dns_timeout: Some(Duration::from_secs(5)),
+            tls_timeout: Some(Duration::from_secs(10)),
+            attempt_timeout: None,
+            dns_linger: Duration::from_secs(1),
+            address_policy: AddressPolicy::default(),
+        }
+    }
+}
+
+impl Config {
+    /// RFC 8305: as the default, but the first TCP connection wins and the others end before TLS starts.
+    pub fn rfc8305() -> Self {
+        Self { race_tls: false, ..Self::default() }
+    }
+
+    /// RFC 6555 as `HttpConnector` has it: both answers first, then two lanes, one attempt per family at a time, the
+    /// second lane after 300 ms or when the first has nothing left. The first TCP connection wins.
+    pub fn rfc6555() -> Self {
+        Self { pacing: Pacing::Rfc6555 { delay: Duration::from_millis(300) }, ..Self::sequential() }
+    }
+
+    /// The client of old: both answers first, then one address after the other in order, the next only when the
+    /// last has failed. The first TCP connection wins.
+    pub fn sequential() -> Self {
+        Self {
+            pacing: Pacing::Sequential,
+            resolution_delay: Duration::MAX,
+            preferred_family_count: usize::MAX,
+            ..Self::rfc8305()
+        }
+    }
+
+    /// When the next attempt starts while earlier ones are under way.
+    ///
+    /// Default is [`Pacing::Staggered`].
+    pub fn pacing(&mut self, pacing: Pacing) -> &mut Self {
+        self.pacing = pacing;
+        self
+    }
+
+    /// Resolution Delay (RFC 8305 section 8): how long the first address waits for the preferred family's answer.
+    /// [`Duration::MAX`] waits for all answers, as `getaddrinfo` does.
+    ///
+    /// Default is 50 ms.
+    pub fn resolution_delay(&mut self, delay: Duration) -> &mut Self {
+        self.resolution_delay = delay;
+        self
+    }
+
+    /// Preferred Address Family Count (RFC 8305 section 8): how many addresses of the first family stand before the
+    /// first of the other. 0 counts as 1; `usize::MAX` leaves the list as it was ordered.
+    ///
+    /// Default is 1.
+    pub fn preferred_family_count(&mut self, count: usize) -> &mut Self {
+        self.preferred_family_count = count.max(1);
+        self
+    }
+
+    /// Connection Attempt Delay (RFC 8305 section 5): the time between two starts while nothing has failed. It is
+    /// clamped to the minimum and maximum below. It never ends an attempt.
+    ///
+    /// Default is 250 ms.
+    pub fn attempt_delay(&mut self, delay: Duration) -> &mut Self {
+        self.attempt_delay = delay;
+        self
+    }
+
+    /// Minimum Connection Attempt Delay (RFC 8305 section 8). Values below 10 ms count as 10 ms.
+    ///
+    /// Default is 100 ms.
+    pub fn min_attempt_delay(&mut self, delay: Duration) -> &mut Self {
+        self.min_attempt_delay = delay.max(FLOOR_ATTEMPT_DELAY);
+        self
+    }
+
+    /// Maximum Connection Attempt Delay (RFC 8305 section 8): it also bounds how far a finished TCP handshake puts
+    /// off the next start. Below the minimum it counts as the minimum.
+    ///
+    /// Default is 2 s.
+    pub fn max_attempt_delay(&mut self, delay: Duration) -> &mut Self {
+        self.max_attempt_delay = delay;
+        self
+    }
+
+    /// Attempts that may be in flight at once. At the bound the race waits for one to end; it never drops a live one.
+    /// 0 counts as 1, and a race starts at most 32 endpoints anyway.
+    ///
+    /// Default is 32, so that silent addresses never starve a later good one.
+    pub fn max_concurrent_attempts(&mut self, count: usize) -> &mut Self {
+        self.max_concurrent_attempts = count.max(1);
+        self
+    }
+
+    /// Whether TLS is part of an attempt (v3 draft section 6.1). If not, the first TCP connection ends the race as in
+    /// RFC 8305, and a handshake that fails fails the connect.
+    ///
+    /// Default is true.
+    pub fn race_tls(&mut self, race: bool) -> &mut Self {
+        self.race_tls = race;
+        self
+    }
+
+    /// The address families that are asked for and dialled.
+    ///
+    /// Default is [`Families::Auto`].
+    pub fn families(&mut self, families: Families) -> &mut Self {
+        self.families = families;
+        self
+    }
+
+    /// The time for everything: DNS, race and TLS together. It is not divided among addresses.
+    ///
+    /// Default is 30 s.
+    pub fn connect_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The time for one DNS lookup with all its tries. A lookup that takes longer counts as failed; an answer that
+    /// comes later still joins a race that goes on.
+    ///
+    /// Default is 5 s.
+    pub fn dns_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {
+        self.dns_timeout = timeout;
+        self
+    }
+
+    /// The time for one TLS handshake, from the finished TCP handshake. The race goes on when it runs out.
+    ///
+    /// Default is 10 s.
+    pub fn tls_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {
+        self.tls_timeout = timeout;
+        self
+    }
+
+    /// The time for one endpoint, TCP and TLS together.
+    ///
+    /// Default is `None`: an attempt lives as long as the race.
+    pub fn attempt_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// How long a lookup goes on once no race waits for it, so that its answer still fills the cache
+    /// (RFC 8305 section 5). [`Duration::ZERO`] ends it at once.
+    ///
+    /// Default is 1 s.
+    pub fn dns_linger(&mut self, linger: Duration) -> &mut Self {
+        self.dns_linger = linger;
+        self
+    }
+
+    /// Which addresses may be dialled.
+    ///
+    /// Default allows all.
+    pub fn address_policy(&mut self, policy: AddressPolicy) -> &mut Self {
+        self.address_policy = policy;
+        self
+    }
+
+    /// The Connection Attempt Delay within its bounds.
+    pub(crate) fn clamped_attempt_delay(&self) -> Duration {
+        self.attempt_delay.min(self.clamped_max_attempt_delay()).max(self.min_attempt_delay)
+    }
+
+    pub(crate) fn clamped_max_attempt_delay(&self) -> Duration {
+        self.max_attempt_delay.max(self.min_attempt_delay)
+    }
+}
+
+/// When the next attempt starts while earlier ones are under way. Between two starts there are always at least 10 ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pacing {
+    /// One Connection Attempt Delay after the last start, or at once when that one failed (RFC 8305 section 5).
+    Staggered,
+    /// Only when the last one has failed.
+    Sequential,
+    /// Two lanes, one a family, each sequential (RFC 6555).
+    Rfc6555 {
+        /// When the second lane starts, from the start of the first.
+        delay: Duration,
+    },
+}
+
+/// The address families that a connector asks for and dials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Families {
+    /// Asks for each family of which the host has an address that is neither loopback nor link-local, and for both
+    /// when it has none. Dials both.
+    #[default]
+    Auto,
+    /// Asks for and dials both, whatever addresses the host has.
+    Both,
+    /// IPv4 only.
+    Ipv4,
+    /// IPv6 only.
+    Ipv6,
+}

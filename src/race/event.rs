@@ -1,0 +1,177 @@
+//! What goes into a race and what comes out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::report::Failure;
+use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError};
+
+/// Names a query within its race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct QueryId(pub(crate) usize);
+
+/// Names an attempt within its race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttemptId(pub(crate) usize);
+
+/// What a race knows of its host and its resolver before it starts.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// What to ask for.
+    pub names: Names,
+    /// The kinds of queries that the resolver answers.
+    pub kinds: Kinds,
+    /// Whether [`QueryKind::Https`] is asked, and its answer waited for within the Resolution Delay.
+    pub https: bool,
+    /// The families to ask for. At least one.
+    pub ask: FamilySet,
+    /// The families that may be dialled.
+    pub dial: FamilySet,
+    /// The family whose answer the Resolution Delay waits for, and which leads per-family answers.
+    pub preferred: Family,
+    /// Whether an attempt goes on with TLS after TCP.
+    pub tls: bool,
+}
+
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums)] // there are two
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of `addr`.
+    pub fn of(addr: SocketAddr) -> Self {
+        if addr.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
+/// A set of address families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // there are two families
+pub struct FamilySet {
+    /// Whether IPv4 is in it.
+    pub v4: bool,
+    /// Whether IPv6 is in it.
+    pub v6: bool,
+}
+
+impl FamilySet {
+    /// Both families.
+    pub const BOTH: Self = Self { v4: true, v6: true };
+
+    /// Whether `family` is in it.
+    pub fn contains(self, family: Family) -> bool {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+
+    /// Whether no family is in it.
+    pub fn is_empty(self) -> bool {
+        !self.v4 && !self.v6
+    }
+}
+
+/// What the driver tells the race.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_enums)] // the driver has to know all of them
+pub enum Input {
+    /// A query was answered. A second answer to a query replaces the first.
+    Answer {
+        /// The query.
+        id: QueryId,
+        /// What came of it.
+        result: Result<Answer, ResolveError>,
+    },
+    /// The reply to [`Output::Probe`].
+    Probed(Vec<Probed>),
+    /// TCP is up on an attempt.
+    Progress {
+        /// The attempt.
+        id: AttemptId,
+        /// The round-trip time of the handshake, if it is known and no SYN was resent.
+        rtt: Option<Duration>,
+    },
+    /// TLS is up on an attempt.
+    Succeeded {
+        /// The attempt.
+        id: AttemptId,
+    },
+    /// An attempt failed.
+    Failed {
+        /// The attempt.
+        id: AttemptId,
+        /// What failed.
+        failure: Failure,
+    },
+}
+
+/// What this machine knows of one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // the driver makes them
+pub struct Probed {
+    /// The address.
+    pub addr: SocketAddr,
+    /// The source address that the kernel would use, or none: there is no route.
+    pub source: Option<std::net::IpAddr>,
+}
+
+/// What the race wants done.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_enums)] // the driver has to know all of them
+pub enum Output {
+    /// Ask the resolver, and answer with [`Input::Answer`].
+    Query {
+        /// The query.
+        id: QueryId,
+        /// The name, final.
+        name: Arc<str>,
+        /// The kind.
+        kind: QueryKind,
+    },
+    /// Say what is known of each address, at once, with [`Input::Probed`].
+    Probe {
+        /// The addresses.
+        addrs: Vec<SocketAddr>,
+    },
+    /// Open TCP to `addr`; answer with [`Input::Progress`] or [`Input::Failed`].
+    Attempt {
+        /// The attempt.
+        id: AttemptId,
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// TCP is up: start TLS now; answer with [`Input::Succeeded`] or [`Input::Failed`].
+    Handshake {
+        /// The attempt.
+        id: AttemptId,
+    },
+    /// Drop the attempt.
+    Cancel {
+        /// The attempt.
+        id: AttemptId,
+    },
+    /// Nothing to do before the next input or that time.
+    Wait(Option<Instant>),
+    /// The race is over. Every later poll says so too.
+    Done(Outcome),
+}
+
+/// How a race ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // the driver has to know all of them
+pub enum Outcome {
+    /// This attempt won.
+    Won(AttemptId),
+    /// No endpoint is left to try.
+    Failed,
+    /// The connect timeout ran out.
+    TimedOut,
+}

@@ -1,0 +1,243 @@
+//! The timeline of a connect.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::origin::Origin;
+use crate::resolve::{QueryKind, ResolveError};
+
+/// Everything that a connect did, with times from its start.
+///
+/// It stands in the extensions of every response on the connection as `Arc<Report>`, in
+/// [`MaybeHttpsStream::report`](crate::MaybeHttpsStream::report), and in [`Error::report`](crate::Error::report).
+/// Its `Display` draws the timeline for a terminal.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub(crate) origin: Origin,
+    pub(crate) queries: Vec<QueryReport>,
+    pub(crate) attempts: Vec<AttemptReport>,
+    pub(crate) elapsed: Duration,
+}
+
+impl Report {
+    pub(crate) fn new(origin: Origin) -> Self {
+        Self { origin, queries: Vec::new(), attempts: Vec::new(), elapsed: Duration::ZERO }
+    }
+
+    /// What was connected to.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The DNS queries, in the order in which they were asked. Addresses that needed no query, from an override or
+    /// the hosts file, stand as one answered at time zero.
+    pub fn queries(&self) -> &[QueryReport] {
+        &self.queries
+    }
+
+    /// The endpoint attempts in the order in which they started, and the endpoints that the address policy denied.
+    pub fn attempts(&self) -> &[AttemptReport] {
+        &self.attempts
+    }
+
+    /// The attempt that won, if one did.
+    pub fn winner(&self) -> Option<&AttemptReport> {
+        self.attempts.iter().find(|attempt| matches!(attempt.outcome, AttemptOutcome::Won))
+    }
+
+    /// From the start of the connect to its end.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+}
+
+/// One DNS query of a [`Report`].
+#[derive(Clone, Debug)]
+pub struct QueryReport {
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: QueryKind,
+    pub(crate) start: Duration,
+    pub(crate) end: Option<Duration>,
+    pub(crate) result: Option<Result<Vec<SocketAddr>, ResolveError>>,
+}
+
+impl QueryReport {
+    /// The name that was asked for.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kind of records.
+    pub fn kind(&self) -> QueryKind {
+        self.kind
+    }
+
+    /// When it was asked.
+    pub fn start(&self) -> Duration {
+        self.start
+    }
+
+    /// When it was answered or given up; `None` if the connect ended before.
+    pub fn end(&self) -> Option<Duration> {
+        self.end
+    }
+
+    /// The addresses of the answer, or why there are none; `None` if the connect ended before. A port of 0 stands for
+    /// the origin's.
+    pub fn result(&self) -> Option<Result<&[SocketAddr], &ResolveError>> {
+        self.result.as_ref().map(|result| result.as_deref())
+    }
+}
+
+/// One endpoint attempt of a [`Report`].
+#[derive(Clone, Debug)]
+pub struct AttemptReport {
+    pub(crate) addr: SocketAddr,
+    pub(crate) start: Duration,
+    pub(crate) tcp: Option<Duration>,
+    pub(crate) end: Option<Duration>,
+    pub(crate) outcome: AttemptOutcome,
+}
+
+impl AttemptReport {
+    /// The address and port.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// When it started.
+    pub fn start(&self) -> Duration {
+        self.start
+    }
+
+    /// When TCP was up, if it was.
+    pub fn tcp(&self) -> Option<Duration> {
+        self.tcp
+    }
+
+    /// When it ended. Every attempt has ended once the connect has.
+    pub fn end(&self) -> Option<Duration> {
+        self.end
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> &AttemptOutcome {
+        &self.outcome
+    }
+
+    /// The last stage that it reached.
+    pub fn stage(&self) -> Stage {
+        if self.tcp.is_some() { Stage::Tls } else { Stage::Tcp }
+    }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AttemptOutcome {
+    /// It is still under way. Not seen in a finished report.
+    Pending,
+    /// It is the connection.
+    Won,
+    /// It failed.
+    Failed(Failure),
+    /// It was dropped because another won, or because the connect timed out.
+    Cancelled,
+    /// The address policy denied it, for this reason; nothing was sent.
+    Denied(std::borrow::Cow<'static, str>),
+}
+
+/// The stages of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Until the TCP handshake is done.
+    Tcp,
+    /// After it.
+    Tls,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    kind: FailureKind,
+    error: Arc<dyn StdError + Send + Sync>,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: FailureKind, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind, error: Arc::from(error.into()) }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    pub(crate) fn shared_error(&self) -> Arc<dyn StdError + Send + Sync> {
+        self.error.clone()
+    }
+
+    /// The cause: a [`std::io::Error`] for TCP.
+    pub fn error(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        &*self.error
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The causes of an I/O error that wraps one are already in its text; others hide theirs.
+        write!(f, "{}", self.error)?;
+        let mut text = self.error.to_string();
+        let mut source = self.error.source();
+        while let Some(error) = source {
+            let cause = error.to_string();
+            if !text.contains(&cause) {
+                write!(f, ": {cause}")?;
+            }
+            text = cause;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// The kinds of [`Failure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// This host could not send anything: no route, no such family, no descriptor left, a refused local address.
+    Local,
+    /// The port is closed (RST to the SYN).
+    Refused,
+    /// A router says that there is no way (ICMP).
+    Unreachable,
+    /// The kernel, or one of the timeouts of [`Config`](crate::Config), gave up.
+    TimedOut,
+    /// The peer ended the connection before the handshake was done.
+    Closed,
+    /// The certificate is not good for the origin.
+    Certificate,
+    /// TLS failed in another way.
+    Tls,
+    /// Anything else.
+    Other,
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Local => "local",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed out",
+            Self::Closed => "closed",
+            Self::Certificate => "certificate",
+            Self::Tls => "tls",
+            Self::Other => "failed",
+        })
+    }
+}
