@@ -1,4 +1,6 @@
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::RootCertStore;
@@ -21,7 +23,12 @@ struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     fn new() -> Self {
+        Self::named("ours")
+    }
+
+    fn named(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
@@ -113,6 +120,37 @@ async fn a_good_certificate_gives_a_stream_with_its_facts() {
 }
 
 #[tokio::test]
+async fn tls_is_read_and_written_with_vectors() {
+    use hyper::rt::{Read, Write};
+
+    let authority = Authority::new();
+    let addr = serve(authority.server(HOST, |_| {})).await;
+    let mut stream = connect(addr, authority.client()).await.unwrap();
+    assert!(stream.is_write_vectored());
+    let parts = [io::IoSlice::new(b"one "), io::IoSlice::new(b"write")];
+    let written = poll_fn(|cx| Pin::new(&mut stream).poll_write_vectored(cx, &parts)).await.unwrap();
+    assert_eq!(written, 9);
+    poll_fn(|cx| Pin::new(&mut stream).poll_flush(cx)).await.unwrap();
+    let mut buffer = [0; 16];
+    let mut buffer = hyper::rt::ReadBuf::new(&mut buffer);
+    while buffer.filled().len() < 9 {
+        poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, buffer.unfilled())).await.unwrap();
+    }
+    assert_eq!(buffer.filled(), b"one write");
+}
+
+#[tokio::test]
+async fn responses_carry_the_tls_facts() {
+    let authority = Authority::new();
+    let addr = serve(authority.server(HOST, |_| {})).await;
+    let stream = connect(addr, authority.client()).await.unwrap();
+    let mut extensions = http::Extensions::new();
+    hyper_util::client::legacy::connect::Connection::connected(&stream).get_extras(&mut extensions);
+    assert_eq!(extensions.get::<crate::TlsInfo>(), stream.tls_info());
+    assert!(extensions.get::<hyper_util::client::legacy::connect::HttpInfo>().is_some());
+}
+
+#[tokio::test]
 async fn certificates_that_are_not_good_for_the_origin_are_certificate_failures() {
     let authority = Authority::new();
     let expired = authority.server(HOST, |params| {
@@ -120,7 +158,7 @@ async fn certificates_that_are_not_good_for_the_origin_are_certificate_failures(
         params.not_after = rcgen::date_time_ymd(2002, 1, 1);
     });
     let wrong_name = authority.server("other.example", |_| {});
-    let unknown_root = Authority::new().server(HOST, |_| {});
+    let unknown_root = Authority::named("unknown").server(HOST, |_| {});
     for (config, cause) in [(expired, "expired"), (wrong_name, "name"), (unknown_root, "UnknownIssuer")] {
         let failure = connect(serve(config).await, authority.client()).await.unwrap_err();
         assert_eq!(failure.kind(), FailureKind::Certificate, "{failure}");
@@ -198,6 +236,7 @@ async fn the_second_connection_is_resumed_and_without_early_data() {
     let mut client = authority.client();
     client.enable_early_data = true;
     let config = Arc::new(finish_config(client, true, false));
+    assert!(!config.enable_early_data);
     let connect = || connect_as("https://shop.example/", addr, &config);
 
     let first = connect().await.unwrap();
