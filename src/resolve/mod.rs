@@ -11,14 +11,14 @@ use std::time::Instant;
 
 // #[cfg(feature = "hickory")]
 // mod hickory;
-// mod lookups;
+mod lookups;
 // #[cfg(feature = "hickory")]
 // mod names;
 // mod system;
 
 // #[cfg(feature = "hickory")]
 // pub use hickory::HickoryResolver;
-// pub(crate) use lookups::Lookups;
+pub(crate) use lookups::Lookups;
 // pub use system::ServiceResolver;
 
 /// Answers the queries of a race.
