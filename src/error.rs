@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::report::{AttemptOutcome, FailureKind, Report, Stage};
-use crate::resolve::ResolveError;
+use crate::report::{AttemptOutcome, Failure, FailureKind, Report, Stage};
+use crate::resolve::{ResolveError, ResolveErrorKind};
 
 /// Why a connect failed.
 ///
@@ -50,6 +50,17 @@ impl Error {
             kind: Kind::Dns,
             message: "dns error",
             source: Some(Source::Resolve(error)),
+            report: Some(Arc::new(report)),
+        }))
+    }
+
+    /// No name to shake hands with.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn without_server_name(source: Box<dyn StdError + Send + Sync>, report: Report) -> Self {
+        Self(Box::new(Inner {
+            kind: Kind::Tls,
+            message: "tls server name error",
+            source: Some(Source::Attempt(Arc::from(source))),
             report: Some(Arc::new(report)),
         }))
     }
@@ -126,7 +137,7 @@ impl Error {
         match self.0.kind {
             Kind::Timeout => true,
             Kind::Dns => match &self.0.source {
-                Some(Source::Resolve(error)) => error.kind() == crate::resolve::ResolveErrorKind::Timeout,
+                Some(Source::Resolve(error)) => error.kind() == ResolveErrorKind::Timeout,
                 _ => false,
             },
             _ => self.report().is_some_and(|report| {
@@ -156,7 +167,7 @@ impl Error {
 }
 
 /// How far an attempt got: a certificate was judged after everything else of the handshake.
-fn rank((stage, failure): &(Stage, &crate::report::Failure)) -> (Stage, bool) {
+fn rank((stage, failure): &(Stage, &Failure)) -> (Stage, bool) {
     (*stage, failure.kind() == FailureKind::Certificate)
 }
 
@@ -178,8 +189,10 @@ impl fmt::Display for Error {
         f.write_str(self.0.message)?;
         let Some(report) = &self.0.report else { return Ok(()) };
         write!(f, ": {} after {}", report.origin, Millis(report.elapsed))?;
+        // Nothing was asked or tried, so the cause stands nowhere below.
         if report.queries.is_empty()
-            && let Some(Source::Resolve(error)) = &self.0.source
+            && report.attempts.is_empty()
+            && let Some(error) = self.source()
         {
             write!(f, ": {error}")?;
         }

@@ -5,11 +5,11 @@
 
 mod address_policy;
 mod config;
-#[allow(dead_code)]
+mod connector;
 mod dial;
 mod error;
 mod origin;
-#[allow(dead_code, unreachable_pub)]
+#[allow(unreachable_pub)] // its types are public for fuzzing
 mod race;
 pub mod report;
 pub mod resolve;
@@ -17,6 +17,7 @@ mod stream;
 
 pub use address_policy::{AddressPolicy, Verdict};
 pub use config::{Config, Families, Pacing};
+pub use connector::{BuildError, Builder, Connecting, HappyEyeballsConnector};
 pub use error::Error;
 pub use origin::{Host, Origin};
 pub use report::Report;

@@ -14,7 +14,7 @@ use rustls::pki_types::ServerName;
 use super::{HappyEyeballsConnector, Schemes, override_key};
 use crate::config::Config;
 #[cfg(feature = "rustls")]
-use crate::dial::{Alpn, TlsClient, TlsSetupError, tls};
+use crate::dial::tls::{self, Alpn, ServerNames, TlsClient, TlsSetupError};
 use crate::resolve::{Lookups, Resolve, ServiceResolver};
 
 /// Makes a [`HappyEyeballsConnector`].
@@ -57,7 +57,7 @@ enum Roots {
 struct TlsOptions {
     provider: Option<Arc<rustls::crypto::CryptoProvider>>,
     alpn: Alpn,
-    server_names: Option<tls::ServerNames>,
+    server_names: Option<ServerNames>,
 }
 
 impl Builder {
@@ -204,15 +204,14 @@ impl Builder {
             Some(Choice::Plaintext) => {}
             #[cfg(feature = "rustls")]
             Some(Choice::Tls(roots)) => {
-                let provider = || tls::provider(self.tls.provider.clone());
                 let config = match roots {
                     Roots::Config(config) => config,
                     #[cfg(feature = "native-roots")]
-                    Roots::Native => provider().and_then(tls::with_native_roots)?.into(),
+                    Roots::Native => tls::with_native_roots(self.tls.provider)?.into(),
                     #[cfg(feature = "platform-verifier")]
-                    Roots::Platform => provider().and_then(tls::with_platform_verifier)?.into(),
+                    Roots::Platform => tls::with_platform_verifier(self.tls.provider)?.into(),
                     #[cfg(feature = "webpki-roots")]
-                    Roots::WebPki => provider().and_then(tls::with_webpki_roots)?.into(),
+                    Roots::WebPki => tls::with_webpki_roots(self.tls.provider)?.into(),
                 };
                 self.connector.tls = Some(TlsClient::new(config, self.tls.alpn, self.tls.server_names));
             }

@@ -21,7 +21,9 @@ use tower_service::Service;
 pub use builder::{BuildError, Builder};
 
 use crate::config::{Config, Families, Pacing};
-use crate::dial::{Dialer, TcpOptions, TlsClient};
+#[cfg(feature = "rustls")]
+use crate::dial::tls::TlsClient;
+use crate::dial::{Dialer, TcpOptions};
 use crate::error::Error;
 use crate::origin::{Host, Origin};
 use crate::race::{Environment, Family, FamilySet, Race};
@@ -54,6 +56,7 @@ use crate::stream::MaybeHttpsStream;
 pub struct HappyEyeballsConnector {
     settings: Arc<Settings>,
     lookups: Arc<Lookups>,
+    #[cfg(feature = "rustls")]
     tls: Option<TlsClient>,
 }
 
@@ -117,6 +120,7 @@ impl HappyEyeballsConnector {
                 overrides: HashMap::new(),
             }),
             lookups: Arc::new(Lookups::new(resolver)),
+            #[cfg(feature = "rustls")]
             tls: None,
         }
     }
@@ -138,7 +142,7 @@ impl HappyEyeballsConnector {
     ///
     /// Default is `None`: off.
     pub fn set_keepalive(&mut self, time: Option<Duration>) {
-        self.tcp_mut().keepalive = time;
+        self.tcp_mut().keepalive_time = time;
     }
 
     /// The time between two keepalive probes.
@@ -240,7 +244,7 @@ impl HappyEyeballsConnector {
     /// Default is `None`: the system's.
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     pub fn set_tcp_user_timeout(&mut self, timeout: Option<Duration>) {
-        self.tcp_mut().tcp_user_timeout = timeout;
+        self.tcp_mut().user_timeout = timeout;
     }
 
     /// `SO_MARK`.
@@ -262,17 +266,21 @@ impl HappyEyeballsConnector {
     async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream, Error> {
         let origin = Origin::from_uri(&uri)?;
         self.settings.schemes.admit(&origin)?;
-        let tls = match self.tls.as_ref().filter(|_| origin.is_secure()) {
-            Some(tls) => Some(tls.target(&uri, &origin)?),
-            None => None,
-        };
+        let settings = &self.settings;
+        #[cfg_attr(not(feature = "rustls"), allow(unused_mut))]
+        let mut dialer = Dialer::new(origin.clone(), settings.config.address_policy.clone(), settings.tcp.clone());
+        #[cfg(feature = "rustls")]
+        if let Some(tls) = self.tls.as_ref().filter(|_| origin.is_secure()) {
+            match tls.target(&uri, &origin) {
+                Ok(target) => dialer = dialer.with_tls(target),
+                Err(error) => return Err(Error::without_server_name(error, Report::new(origin))),
+            }
+        }
         let names = match self.names(&origin) {
             Ok(names) => names,
             Err(error) => return Err(Error::unresolvable(error, Report::new(origin))),
         };
-        let environment = self.environment(names, tls.is_some());
-        let settings = &self.settings;
-        let dialer = Dialer::new(origin.clone(), settings.config.address_policy.clone(), settings.tcp.clone(), tls);
+        let environment = self.environment(names, dialer.has_tls());
         let race = Race::new(origin, environment, settings.config.clone(), driver::now());
         let (stream, report) = driver::drive(race, &self.lookups, settings.config.dns_linger, &dialer).await?;
         Ok(MaybeHttpsStream::new(stream, Arc::new(report)))

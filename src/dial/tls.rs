@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use http::Uri;
 use rustls::client::WantsClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
@@ -20,7 +21,7 @@ use crate::report::{Failure, FailureKind};
 /// Whom to shake hands with, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsTarget {
-    /// Finished by [`finish_config`].
+    /// Finished by [`TlsClient::new`].
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) server_name: ServerName<'static>,
 }
@@ -32,17 +33,50 @@ impl TlsTarget {
     }
 }
 
+/// TLS as a connector does it: one configuration for every origin.
+#[derive(Clone)]
+pub(crate) struct TlsClient {
+    config: Arc<ClientConfig>,
+    server_names: Option<ServerNames>,
+}
+
+/// The name that SNI and the certificate check use for a URI.
+pub(crate) type ServerNames = Arc<dyn Fn(&Uri) -> Result<ServerName<'static>, BoxError> + Send + Sync>;
+
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
+
+impl TlsClient {
+    pub(crate) fn new(config: Arc<ClientConfig>, alpn: Alpn, server_names: Option<ServerNames>) -> Self {
+        let config = Arc::new(finish_config(Arc::unwrap_or_clone(config), alpn));
+        Self { config, server_names }
+    }
+
+    /// Whom to shake hands with for `uri`, whose origin is `origin`.
+    pub(crate) fn target(&self, uri: &Uri, origin: &Origin) -> Result<TlsTarget, BoxError> {
+        let server_name = match &self.server_names {
+            Some(resolve) => resolve(uri)?,
+            None => server_name(origin)?,
+        };
+        Ok(TlsTarget { config: self.config.clone(), server_name })
+    }
+}
+
 /// The server name of `origin`: its host without a final dot, or the address of a literal, which is not sent
 /// (RFC 6066 section 3) but has to stand in the certificate.
-pub(crate) fn server_name(origin: &Origin) -> Result<ServerName<'static>, Failure> {
+fn server_name(origin: &Origin) -> Result<ServerName<'static>, BoxError> {
     if let Host::Address { ip, .. } = *origin.host() {
         return Ok(ServerName::IpAddress(ip.into()));
     }
     let name = origin.host().server_name().unwrap_or_default();
-    ServerName::try_from(name.to_owned()).map_err(|_| {
-        let text = format!("{name:?} is not a name that a certificate can have");
-        Failure::new(FailureKind::Tls, io::Error::new(io::ErrorKind::InvalidInput, text))
-    })
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| format!("{name:?} is not a name that a certificate can have").into())
+}
+
+/// The HTTP versions to offer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Alpn {
+    pub(crate) http1: bool,
+    pub(crate) http2: bool,
 }
 
 fn handshake_failure(error: io::Error) -> Failure {
@@ -68,13 +102,13 @@ fn handshake_failure(error: io::Error) -> Failure {
 ///
 /// ALPN that the caller set stays; otherwise it is what the flags say, and HTTP/1.1 if they say nothing. `h2` is only
 /// offered with the crate's feature `http2`, without which hyper-util could not speak it.
-pub(crate) fn finish_config(mut config: ClientConfig, http1: bool, http2: bool) -> ClientConfig {
+fn finish_config(mut config: ClientConfig, alpn: Alpn) -> ClientConfig {
     // With early data a handshake seems done before the server has said anything, which would win every race.
     config.enable_early_data = false;
     let speaks_http2 = cfg!(feature = "http2");
     if config.alpn_protocols.is_empty() {
-        let http2 = http2 && speaks_http2;
-        let offers = [(http2, "h2"), (http1 || !http2, "http/1.1")];
+        let http2 = alpn.http2 && speaks_http2;
+        let offers = [(http2, "h2"), (alpn.http1 || !http2, "http/1.1")];
         config.alpn_protocols = offers.iter().filter(|offer| offer.0).map(|offer| offer.1.into()).collect();
     } else if !speaks_http2 {
         config.alpn_protocols.retain(|protocol| protocol != b"h2");

@@ -41,11 +41,8 @@ async fn a_resolver_that_never_answers_times_out() {
 #[tokio::test(start_paused = true)]
 async fn the_error_names_every_address() {
     let refused = (3, Step::Fail(FailureKind::Refused));
-    let world = World::new()
-        .aaaa(1, "6a")
-        .a(1, "4a")
-        .path("6a", refused, (0, Step::Ok))
-        .path("4a", refused, (0, Step::Ok));
+    let world =
+        World::new().aaaa(1, "6a").a(1, "4a").path("6a", refused, (0, Step::Ok)).path("4a", refused, (0, Step::Ok));
     let error = world.connect().await.err().unwrap();
     assert!(error.is_connect() && !error.is_timeout());
     assert!(error.source().unwrap().is::<io::Error>());

@@ -17,9 +17,7 @@ use crate::error::Error;
 use crate::origin::Origin;
 use crate::race::{Environment, Family, FamilySet, Race};
 use crate::report::{Failure, FailureKind, Report};
-use crate::resolve::{
-    Answer, Kinds, Lookups, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving,
-};
+use crate::resolve::{Answer, Kinds, Lookups, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving};
 
 /// `6a` is 2001:db8::1, `4b` is 192.0.2.2.
 pub(super) fn addr(name: &str) -> SocketAddr {

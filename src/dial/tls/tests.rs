@@ -17,6 +17,7 @@ use crate::report::Report;
 use crate::stream::MaybeHttpsStream;
 
 const HOST: &str = "shop.example";
+const HTTP1: Alpn = Alpn { http1: true, http2: false };
 
 /// A certificate authority that nobody but these tests trusts.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -86,7 +87,7 @@ where
 
 async fn connect_as(uri: &str, addr: SocketAddr, config: &Arc<ClientConfig>) -> Result<MaybeHttpsStream, Failure> {
     let origin = Origin::from_uri(&uri.parse().unwrap()).unwrap();
-    let target = TlsTarget { config: config.clone(), server_name: server_name(&origin)? };
+    let target = TlsTarget { config: config.clone(), server_name: server_name(&origin).unwrap() };
     let dialer = Dialer::new(origin.clone(), AddressPolicy::default(), Arc::new(TcpOptions::default()));
     let dialer = dialer.with_tls(target);
     let (tcp, _) = dialer.tcp(addr).await?;
@@ -94,7 +95,7 @@ async fn connect_as(uri: &str, addr: SocketAddr, config: &Arc<ClientConfig>) -> 
 }
 
 async fn connect(addr: SocketAddr, config: ClientConfig) -> Result<MaybeHttpsStream, Failure> {
-    connect_as("https://shop.example/", addr, &Arc::new(finish_config(config, true, false))).await
+    connect_as("https://shop.example/", addr, &Arc::new(finish_config(config, HTTP1))).await
 }
 
 fn rustls_error(failure: &Failure) -> &rustls::Error {
@@ -171,7 +172,7 @@ async fn certificates_that_are_not_good_for_the_origin_are_certificate_failures(
 async fn an_ip_literal_has_to_stand_in_the_certificate() {
     let authority = Authority::new();
     let addr = serve(authority.server("127.0.0.1", |_| {})).await;
-    let config = Arc::new(finish_config(authority.client(), true, false));
+    let config = Arc::new(finish_config(authority.client(), HTTP1));
     connect_as("https://127.0.0.1/", addr, &config).await.unwrap();
     let failure = connect_as("https://127.0.0.2/", addr, &config).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Certificate);
@@ -219,7 +220,7 @@ async fn alpn_decides_between_h2_and_http1() {
     let authority = Authority::new();
     let addr = serve(authority.server(HOST, |_| {})).await;
     for (http1, http2, chosen) in [(true, true, "h2"), (false, true, "h2"), (true, false, "http/1.1")] {
-        let config = Arc::new(finish_config(authority.client(), http1, http2));
+        let config = Arc::new(finish_config(authority.client(), Alpn { http1, http2 }));
         let stream = connect_as("https://shop.example/", addr, &config).await.unwrap();
         assert_eq!(stream.tls_info().unwrap().alpn(), Some(chosen.as_bytes()));
         let connected = hyper_util::client::legacy::connect::Connection::connected(&stream);
@@ -235,7 +236,7 @@ async fn the_second_connection_is_resumed_and_without_early_data() {
     let addr = serve(server).await;
     let mut client = authority.client();
     client.enable_early_data = true;
-    let config = Arc::new(finish_config(client, true, false));
+    let config = Arc::new(finish_config(client, HTTP1));
     assert!(!config.enable_early_data);
     let connect = || connect_as("https://shop.example/", addr, &config);
 
@@ -261,7 +262,6 @@ fn server_names_come_from_the_origin() {
     assert_eq!(name("https://_a.b_c.test/").unwrap().to_str(), "_a.b_c.test");
     assert_eq!(name("https://[2001:db8::1]/").unwrap(), ServerName::IpAddress("2001:db8::1".try_into().unwrap()));
     let refused = name("https://-a.test/").unwrap_err();
-    assert_eq!(refused.kind(), FailureKind::Tls);
     assert!(refused.to_string().contains("\"-a.test\""), "{refused}");
 }
 
@@ -270,7 +270,7 @@ fn alpn_is_the_callers_or_what_is_enabled() {
     let alpn = |own: &[&str], http1, http2| {
         let mut config = Authority::new().client();
         config.alpn_protocols = own.iter().map(|&protocol| protocol.into()).collect();
-        let config = finish_config(config, http1, http2);
+        let config = finish_config(config, Alpn { http1, http2 });
         config.alpn_protocols.iter().map(|protocol| String::from_utf8_lossy(protocol).into_owned()).collect::<Vec<_>>()
     };
     assert_eq!(alpn(&[], true, false), ["http/1.1"]);
