@@ -1,7 +1,6 @@
 //! Lookups that races share: one in flight per name and kind, and a cache of the answers.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
