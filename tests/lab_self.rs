@@ -213,8 +213,15 @@ async fn servers_misbehave_as_asked() {
     assert_ne!(sites.server(ONE).stray_bytes(), 0);
 
     let (_sites, addr) = site(Behaviour::Reset).await;
-    let mut stream = TcpStream::connect(addr).await.unwrap();
-    assert_eq!(stream.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let ended = match TcpStream::connect(addr).await {
+        Ok(mut stream) => stream.read_u8().await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(ended.kind(), ErrorKind::ConnectionReset);
+
+    let (sites, addr) = site(Behaviour::ResetHello).await;
+    assert_eq!(handshake(&ca, addr, &[]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_ne!(sites.server(ONE).stray_bytes(), 0);
 
     let (_sites, addr) = site(Behaviour::Close).await;
     let mut stream = TcpStream::connect(addr).await.unwrap();

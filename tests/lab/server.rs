@@ -31,8 +31,10 @@ pub enum Behaviour {
     Delay(Duration),
     /// Reads what comes and never says anything.
     Stall,
-    /// Ends the connection with a RST.
+    /// Ends the connection with a RST. On loopback a client may see it as a failure to connect.
     Reset,
+    /// The same, once the first bytes came: TCP is up for every client.
+    ResetHello,
     /// Ends the connection with a FIN.
     Close,
     /// Says something that is neither TLS nor HTTP.
@@ -167,9 +169,11 @@ async fn serve(service: Arc<Service>, mut stream: TcpStream, entry: Entry) {
         Behaviour::Serve => {}
         Behaviour::Delay(delay) => tokio::time::sleep(delay).await,
         Behaviour::Close => return,
-        Behaviour::Reset => {
-            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-            return;
+        Behaviour::Reset => return reset(&stream),
+        Behaviour::ResetHello => {
+            let mut stream = Counted { stream, entry };
+            let _ = stream.read(&mut [0; 4096]).await;
+            return reset(&stream.stream);
         }
         Behaviour::Stall => return drain(Counted { stream, entry }).await,
         Behaviour::Garbage => {
@@ -188,6 +192,11 @@ async fn serve(service: Arc<Service>, mut stream: TcpStream, entry: Entry) {
             }
         }
     }
+}
+
+/// Makes the close that follows a RST.
+fn reset(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 async fn drain(mut stream: Counted) {

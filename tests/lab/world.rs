@@ -145,7 +145,7 @@ impl World {
             Kind::Ipv6Silent => at_first(Site::Silent),
             Kind::Ipv6Refused => at_first(Site::Refused),
             Kind::TlsStall => at_first(Site::Https(Certificate::Good, Behaviour::Stall)),
-            Kind::TlsReset => at_first(Site::Https(Certificate::Good, Behaviour::Reset)),
+            Kind::TlsReset => at_first(Site::Https(Certificate::Good, Behaviour::ResetHello)),
             Kind::WrongCertificate => at_first(Site::Https(Certificate::OtherName, Behaviour::Serve)),
             Kind::TwoSilent => {
                 let [one, two, three] = V4.map(IpAddr::from);
