@@ -10,6 +10,8 @@ pub(crate) const MAX_ADDRESSES_PER_FAMILY: usize = 16;
 pub(crate) const MAX_ENDPOINTS: usize = 32;
 /// "MUST NOT be less than 10 milliseconds" (RFC 8305 section 5): no setting goes below it.
 pub(crate) const FLOOR_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
+/// What a delay is cut to, so that adding it to a time cannot overflow: nobody waits a day for the next attempt.
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The settings of a race.
 ///
@@ -127,7 +129,7 @@ impl Config {
     ///
     /// Default is 100 ms.
     pub fn min_attempt_delay(&mut self, delay: Duration) -> &mut Self {
-        self.min_attempt_delay = delay.max(FLOOR_ATTEMPT_DELAY);
+        self.min_attempt_delay = delay.clamp(FLOOR_ATTEMPT_DELAY, LONGEST_DELAY);
         self
     }
 
@@ -136,7 +138,7 @@ impl Config {
     ///
     /// Default is 2 s.
     pub fn max_attempt_delay(&mut self, delay: Duration) -> &mut Self {
-        self.max_attempt_delay = delay;
+        self.max_attempt_delay = delay.min(LONGEST_DELAY);
         self
     }
 

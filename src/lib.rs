@@ -13,6 +13,7 @@ mod origin;
 mod race;
 pub mod report;
 pub mod resolve;
+mod stream;
 
 pub use address_policy::{AddressPolicy, Verdict};
 pub use config::{Config, Families, Pacing};
@@ -20,3 +21,4 @@ pub use error::Error;
 pub use origin::{Host, Origin};
 pub use report::Report;
 pub use resolve::Resolve;
+pub use stream::{EchStatus, MaybeHttpsStream, TlsInfo};

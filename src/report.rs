@@ -1,5 +1,7 @@
 //! The timeline of a connect.
 
+mod timeline;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,10 +1,30 @@
 //! From an address to a connected stream.
 
+mod interfaces;
+mod platform;
+mod tcp;
+#[cfg(feature = "rustls")]
+pub(crate) mod tls;
+
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::report::Failure;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::address_policy::{AddressPolicy, Verdict};
+use crate::origin::Origin;
+use crate::report::{Failure, FailureKind};
+use crate::stream::Transport;
+
+pub(crate) use interfaces::families;
+pub(crate) use tcp::TcpOptions;
 
 /// Opens what a race asks for, for one connect. The driver is generic over it so that tests can script it.
 pub(crate) trait Dial: Send + Sync {
@@ -27,4 +47,91 @@ pub(crate) trait Dial: Send + Sync {
 
     /// Hands out `tcp` as it is.
     fn plain(&self, tcp: Self::Tcp) -> Self::Stream;
+}
+
+/// Dials for one connect, with real sockets.
+#[derive(Debug)]
+pub(crate) struct Dialer {
+    origin: Origin,
+    policy: AddressPolicy,
+    options: Arc<TcpOptions>,
+    #[cfg(feature = "rustls")]
+    tls: Option<tls::TlsTarget>,
+}
+
+impl Dialer {
+    /// A dialer that hands out plain TCP.
+    pub(crate) fn new(origin: Origin, policy: AddressPolicy, options: Arc<TcpOptions>) -> Self {
+        Self {
+            origin,
+            policy,
+            options,
+            #[cfg(feature = "rustls")]
+            tls: None,
+        }
+    }
+
+    /// A dialer that shakes hands with `target`.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn with_tls(self, target: tls::TlsTarget) -> Self {
+        Self { tls: Some(target), ..self }
+    }
+
+    /// The last word on `addr`: whatever led to it, no socket is opened to an address that the policy denies.
+    fn admit(&self, addr: SocketAddr) -> Result<(), Failure> {
+        match self.policy.judge(&self.origin, addr) {
+            Verdict::Allow => Ok(()),
+            Verdict::Deny(reason) => Err(Failure::new(
+                FailureKind::Local,
+                io::Error::new(io::ErrorKind::PermissionDenied, format!("denied by the address policy: {reason}")),
+            )),
+        }
+    }
+}
+
+impl Dial for Dialer {
+    type Tcp = TcpStream;
+    type Stream = Transport;
+
+    fn source(&self, addr: SocketAddr) -> Option<IpAddr> {
+        tcp::source(canonical(addr), &self.options)
+    }
+
+    fn tcp(
+        &self,
+        addr: SocketAddr,
+    ) -> impl Future<Output = Result<(TcpStream, Option<Duration>), Failure>> + Send + 'static {
+        let addr = canonical(addr);
+        let admitted = self.admit(addr);
+        let options = self.options.clone();
+        async move {
+            admitted?;
+            tcp::connect(addr, &options).await
+        }
+    }
+
+    fn tls(&self, tcp: TcpStream) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
+        #[cfg(feature = "rustls")]
+        let target = self.tls.clone();
+        async move {
+            #[cfg(feature = "rustls")]
+            if let Some(target) = target {
+                return Ok(Transport::tls(target.handshake(tcp).await?));
+            }
+            drop(tcp);
+            Err(Failure::new(FailureKind::Tls, "this connect has no TLS"))
+        }
+    }
+
+    fn plain(&self, tcp: TcpStream) -> Transport {
+        Transport::Tcp(TokioIo::new(tcp))
+    }
+}
+
+/// The kernel connects an IPv4-mapped address over IPv4, so that is what the policy has to see.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
+        IpAddr::V6(_) => addr,
+    }
 }

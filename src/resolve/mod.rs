@@ -9,17 +9,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-// #[cfg(feature = "hickory")]
-// mod hickory;
-// mod lookups;
-// #[cfg(feature = "hickory")]
-// mod names;
-// mod system;
+#[cfg(feature = "hickory")]
+mod hickory;
+mod lookups;
+#[cfg(feature = "hickory")]
+mod names;
+mod system;
 
-// #[cfg(feature = "hickory")]
-// pub use hickory::HickoryResolver;
-// pub(crate) use lookups::Lookups;
-// pub use system::ServiceResolver;
+#[cfg(feature = "hickory")]
+pub use hickory::HickoryResolver;
+/// The DNS client of [`HickoryResolver`], whose types its constructors take.
+#[cfg(feature = "hickory")]
+pub use hickory_resolver;
+pub(crate) use lookups::Lookups;
+pub use system::ServiceResolver;
 
 /// Answers the queries of a race.
 ///

@@ -1,0 +1,294 @@
+//! The builder: a TLS choice, a resolver, and every setting by value.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(feature = "rustls")]
+use http::Uri;
+#[cfg(feature = "rustls")]
+use rustls::pki_types::ServerName;
+
+use super::{HappyEyeballsConnector, Schemes, override_key};
+use crate::config::Config;
+#[cfg(feature = "rustls")]
+use crate::dial::{Alpn, TlsClient, TlsSetupError, tls};
+use crate::resolve::{Lookups, Resolve, ServiceResolver};
+
+/// Makes a [`HappyEyeballsConnector`].
+///
+/// One choice has to be made: TLS ([`platform_verifier`](Self::platform_verifier),
+/// [`webpki_roots`](Self::webpki_roots), [`native_roots`](Self::native_roots), [`tls_config`](Self::tls_config)) or
+/// [`plaintext`](Self::plaintext). Everything else has a default.
+///
+/// With TLS, `https` and `wss` are connected by TLS, any other scheme by TCP.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing before `build`"]
+pub struct Builder {
+    connector: HappyEyeballsConnector,
+    choice: Option<Choice>,
+    #[cfg(feature = "rustls")]
+    tls: TlsOptions,
+}
+
+#[derive(Clone, Debug)]
+enum Choice {
+    Plaintext,
+    #[cfg(feature = "rustls")]
+    Tls(Roots),
+}
+
+#[cfg(feature = "rustls")]
+#[derive(Clone, Debug)]
+enum Roots {
+    Config(Arc<rustls::ClientConfig>),
+    #[cfg(feature = "native-roots")]
+    Native,
+    #[cfg(feature = "platform-verifier")]
+    Platform,
+    #[cfg(feature = "webpki-roots")]
+    WebPki,
+}
+
+#[cfg(feature = "rustls")]
+#[derive(Clone, Default)]
+struct TlsOptions {
+    provider: Option<Arc<rustls::crypto::CryptoProvider>>,
+    alpn: Alpn,
+    server_names: Option<tls::ServerNames>,
+}
+
+impl Builder {
+    pub(super) fn new(resolver: Arc<dyn Resolve>) -> Self {
+        let mut connector = HappyEyeballsConnector::with(resolver);
+        connector.enforce_http(false);
+        Self {
+            connector,
+            choice: None,
+            #[cfg(feature = "rustls")]
+            tls: TlsOptions::default(),
+        }
+    }
+
+    /// TCP alone for every scheme, `https` included: **a TLS layer must stand above it**, such as hyper-rustls or
+    /// tonic's own. Without one, what is meant to be secret crosses the network in clear.
+    pub fn plaintext(mut self) -> Self {
+        self.choice = Some(Choice::Plaintext);
+        self
+    }
+
+    /// TLS with the certificate verifier of the operating system.
+    #[cfg(feature = "platform-verifier")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "platform-verifier")))]
+    pub fn platform_verifier(mut self) -> Self {
+        self.choice = Some(Choice::Tls(Roots::Platform));
+        self
+    }
+
+    /// TLS with Mozilla's root certificates, compiled in.
+    #[cfg(feature = "webpki-roots")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "webpki-roots")))]
+    pub fn webpki_roots(mut self) -> Self {
+        self.choice = Some(Choice::Tls(Roots::WebPki));
+        self
+    }
+
+    /// TLS with the root certificates that the operating system keeps.
+    #[cfg(feature = "native-roots")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "native-roots")))]
+    pub fn native_roots(mut self) -> Self {
+        self.choice = Some(Choice::Tls(Roots::Native));
+        self
+    }
+
+    /// TLS with a finished configuration. ALPN that it sets is kept; early data is turned off, as a race must not
+    /// send a request twice.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn tls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
+        self.choice = Some(Choice::Tls(Roots::Config(config.into())));
+        self
+    }
+
+    /// The cryptography of the TLS that the builder sets up itself.
+    ///
+    /// Default is the process's default provider, else aws-lc-rs, else ring, by the features.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn crypto_provider(mut self, provider: impl Into<Arc<rustls::crypto::CryptoProvider>>) -> Self {
+        self.tls.provider = Some(provider.into());
+        self
+    }
+
+    /// Offers HTTP/1.1 by ALPN.
+    ///
+    /// Default, if no protocol is enabled: HTTP/1.1, or whatever a finished TLS configuration offers.
+    #[cfg(all(feature = "rustls", feature = "http1"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "rustls", feature = "http1"))))]
+    pub fn enable_http1(mut self) -> Self {
+        self.tls.alpn.http1 = true;
+        self
+    }
+
+    /// Offers HTTP/2 by ALPN.
+    #[cfg(all(feature = "rustls", feature = "http2"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "rustls", feature = "http2"))))]
+    pub fn enable_http2(mut self) -> Self {
+        self.tls.alpn.http2 = true;
+        self
+    }
+
+    /// Offers every HTTP version that is compiled in.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn enable_all_versions(mut self) -> Self {
+        self.tls.alpn.http1 = cfg!(feature = "http1");
+        self.tls.alpn.http2 = cfg!(feature = "http2");
+        self
+    }
+
+    /// The name that SNI and the certificate check use, in the place of the URI's host.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn server_name_resolver<F, E>(mut self, resolve: F) -> Self
+    where
+        F: Fn(&Uri) -> Result<ServerName<'static>, E> + Send + Sync + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.tls.server_names = Some(Arc::new(move |uri| resolve(uri).map_err(Into::into)));
+        self
+    }
+
+    /// Refuses every scheme but `https` and `wss`.
+    pub fn https_only(mut self) -> Self {
+        self.connector.settings_mut().schemes = Schemes::OnlyHttps;
+        self
+    }
+
+    /// Resolves names with `resolver`.
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.connector.lookups = Arc::new(Lookups::new(Arc::new(resolver)));
+        self
+    }
+
+    /// Resolves names with the system's `getaddrinfo`, whose order of addresses stands.
+    pub fn system_resolver(self) -> Self {
+        self.resolver(ServiceResolver::system())
+    }
+
+    /// Connects to these addresses for `host`, and asks nobody. A port of 0 stands for the URI's, as does any port
+    /// where the URI names one.
+    pub fn resolve(mut self, host: &str, addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.connector.settings_mut().overrides.insert(override_key(host), addrs.into_iter().collect());
+        self
+    }
+
+    /// The settings of the race, all at once. The words below that set one of them change what is given here, if
+    /// they come later.
+    pub fn config(mut self, config: Config) -> Self {
+        self.connector.set_config(config);
+        self
+    }
+
+    /// The connector.
+    ///
+    /// # Errors
+    ///
+    /// Neither TLS nor [`plaintext`](Self::plaintext) was chosen, or TLS cannot be set up: no crypto provider is
+    /// compiled in, or the system's root certificates cannot be read.
+    pub fn build(mut self) -> Result<HappyEyeballsConnector, BuildError> {
+        match self.choice {
+            None => return Err(BuildError { source: None }),
+            Some(Choice::Plaintext) => {}
+            #[cfg(feature = "rustls")]
+            Some(Choice::Tls(roots)) => {
+                let provider = || tls::provider(self.tls.provider.clone());
+                let config = match roots {
+                    Roots::Config(config) => config,
+                    #[cfg(feature = "native-roots")]
+                    Roots::Native => provider().and_then(tls::with_native_roots)?.into(),
+                    #[cfg(feature = "platform-verifier")]
+                    Roots::Platform => provider().and_then(tls::with_platform_verifier)?.into(),
+                    #[cfg(feature = "webpki-roots")]
+                    Roots::WebPki => provider().and_then(tls::with_webpki_roots)?.into(),
+                };
+                self.connector.tls = Some(TlsClient::new(config, self.tls.alpn, self.tls.server_names));
+            }
+        }
+        Ok(self.connector)
+    }
+}
+
+/// Each of these is the setter of the same name on the connector, by value.
+macro_rules! by_value {
+    ($($(#[$meta:meta])* $name:ident => $setter:ident($($arg:ident: $type:ty),*);)*) => {
+        impl Builder {
+            $(
+                #[doc = concat!("See [`HappyEyeballsConnector::", stringify!($setter), "`].")]
+                $(#[$meta])*
+                pub fn $name(mut self, $($arg: $type),*) -> Self {
+                    self.connector.$setter($($arg),*);
+                    self
+                }
+            )*
+        }
+    };
+}
+
+by_value! {
+    keepalive => set_keepalive(time: Option<Duration>);
+    keepalive_interval => set_keepalive_interval(interval: Option<Duration>);
+    keepalive_retries => set_keepalive_retries(retries: Option<u32>);
+    nodelay => set_nodelay(nodelay: bool);
+    send_buffer_size => set_send_buffer_size(size: Option<usize>);
+    recv_buffer_size => set_recv_buffer_size(size: Option<usize>);
+    local_address => set_local_address(addr: Option<IpAddr>);
+    local_addresses => set_local_addresses(ipv4: Ipv4Addr, ipv6: Ipv6Addr);
+    connect_timeout => set_connect_timeout(timeout: Option<Duration>);
+    happy_eyeballs_timeout => set_happy_eyeballs_timeout(delay: Option<Duration>);
+    reuse_address => set_reuse_address(reuse: bool);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    interface => set_interface(interface: impl Into<String>);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    tcp_user_timeout => set_tcp_user_timeout(timeout: Option<Duration>);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    mark => set_mark(mark: Option<u32>);
+}
+
+#[cfg(feature = "rustls")]
+impl fmt::Debug for TlsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsOptions").field("alpn", &self.alpn).finish_non_exhaustive()
+    }
+}
+
+/// Why a [`Builder`] made no connector.
+#[derive(Debug)]
+pub struct BuildError {
+    /// What failed of TLS; none if nothing was chosen.
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+#[cfg(feature = "rustls")]
+impl From<TlsSetupError> for BuildError {
+    fn from(error: TlsSetupError) -> Self {
+        Self { source: Some(Box::new(error)) }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Some(error) => write!(f, "TLS cannot be set up: {error}"),
+            None => f.write_str("neither TLS nor plaintext() was chosen"),
+        }
+    }
+}
+
+impl StdError for BuildError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,184 @@
+//! Where the race meets tokio and sockets: it does what the race wants and tells it what came of it.
+
+use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+use tracing::debug;
+
+use crate::dial::Dial;
+use crate::error::Error;
+use crate::race::{AttemptId, Input, Outcome, Output, Probed, QueryId, Race};
+use crate::report::{Failure, Report};
+use crate::resolve::{Answer, Lookups, ResolveError};
+
+/// Drives `race` to its end. Dropping the future drops every socket and every wait for DNS.
+pub(super) async fn drive<D: Dial>(
+    race: Race,
+    lookups: &Lookups,
+    dns_linger: Duration,
+    dial: &D,
+) -> Result<(D::Stream, Report), Error> {
+    let mut driver = Driver { race, lookups, dns_linger, dial, queries: Vec::new(), attempts: Vec::new(), timer: None };
+    let outcome = poll_fn(|cx| driver.poll(cx)).await;
+    driver.finish(outcome)
+}
+
+struct Driver<'a, D: Dial> {
+    race: Race,
+    lookups: &'a Lookups,
+    dns_linger: Duration,
+    dial: &'a D,
+    queries: Vec<(QueryId, BoxFuture<Result<Answer, ResolveError>>)>,
+    attempts: Vec<(AttemptId, Attempt<D>)>,
+    timer: Option<Timer>,
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+enum Attempt<D: Dial> {
+    Connecting(BoxFuture<Result<(D::Tcp, Option<Duration>), Failure>>),
+    /// TCP is up, and the race has not said what for.
+    Connected(D::Tcp),
+    ShakingHands(BoxFuture<Result<D::Stream, Failure>>),
+    Ready(D::Stream),
+}
+
+struct Timer {
+    deadline: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl<D: Dial> Driver<'_, D> {
+    /// Loops until neither I/O nor the timer has anything for the race.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        loop {
+            let deadline = match self.drain(now()) {
+                ControlFlow::Continue(deadline) => deadline,
+                ControlFlow::Break(outcome) => return Poll::Ready(outcome),
+            };
+            match self.poll_io(cx) {
+                Poll::Ready(input) => {
+                    debug!(?input, "race input");
+                    self.race.handle_input(input, now());
+                }
+                Poll::Pending => ready!(self.poll_timer(cx, deadline)),
+            }
+        }
+    }
+
+    /// Does what the race wants until it is done or waits, for an input or the time given.
+    fn drain(&mut self, now: Instant) -> ControlFlow<Outcome, Option<Instant>> {
+        loop {
+            let output = self.race.poll_output(now);
+            if !matches!(output, Output::Wait(_)) {
+                debug!(?output, "race output");
+            }
+            match output {
+                Output::Query { id, name, kind } => {
+                    let lookup = self.lookups.lookup(&name, kind, self.dns_linger);
+                    self.queries.push((id, Box::pin(lookup)));
+                }
+                Output::Probe { addrs } => {
+                    let probed = addrs.into_iter().map(|addr| Probed { addr, source: self.dial.source(addr) });
+                    self.race.handle_input(Input::Probed(probed.collect()), now);
+                }
+                Output::Attempt { id, addr } => {
+                    self.attempts.push((id, Attempt::Connecting(Box::pin(self.dial.tcp(addr)))));
+                }
+                Output::Handshake { id } => self.start_tls(id),
+                Output::Cancel { id } => self.attempts.retain(|(other, _)| *other != id),
+                Output::Wait(deadline) => return ControlFlow::Continue(deadline),
+                Output::Done(outcome) => return ControlFlow::Break(outcome),
+            }
+        }
+    }
+
+    fn start_tls(&mut self, id: AttemptId) {
+        let Some(index) = self.attempts.iter().position(|(other, _)| *other == id) else { return };
+        // Order is of no matter here; the race knows its attempts by id.
+        if let (id, Attempt::Connected(tcp)) = self.attempts.swap_remove(index) {
+            self.attempts.push((id, Attempt::ShakingHands(Box::pin(self.dial.tls(tcp)))));
+        }
+    }
+
+    /// The next thing that happened. DNS goes first: an answer may change which attempt is next.
+    fn poll_io(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        for index in 0..self.queries.len() {
+            let (id, query) = &mut self.queries[index];
+            if let Poll::Ready(result) = query.as_mut().poll(cx) {
+                let id = *id;
+                drop(self.queries.swap_remove(index));
+                return Poll::Ready(Input::Answer { id, result });
+            }
+        }
+        for index in 0..self.attempts.len() {
+            let (id, attempt) = &mut self.attempts[index];
+            let id = *id;
+            let failure = match attempt {
+                Attempt::Connecting(connect) => match connect.as_mut().poll(cx) {
+                    Poll::Pending => continue,
+                    Poll::Ready(Ok((tcp, rtt))) => {
+                        *attempt = Attempt::Connected(tcp);
+                        return Poll::Ready(Input::Progress { id, rtt });
+                    }
+                    Poll::Ready(Err(failure)) => failure,
+                },
+                Attempt::ShakingHands(handshake) => match handshake.as_mut().poll(cx) {
+                    Poll::Pending => continue,
+                    Poll::Ready(Ok(stream)) => {
+                        *attempt = Attempt::Ready(stream);
+                        return Poll::Ready(Input::Succeeded { id });
+                    }
+                    Poll::Ready(Err(failure)) => failure,
+                },
+                Attempt::Connected(_) | Attempt::Ready(_) => continue,
+            };
+            drop(self.attempts.swap_remove(index));
+            return Poll::Ready(Input::Failed { id, failure });
+        }
+        Poll::Pending
+    }
+
+    /// Ready when `deadline` has come. The clock says so, not the timer: it may be woken for other reasons.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        let Some(deadline) = deadline else { return Poll::Pending };
+        if deadline <= now() {
+            return Poll::Ready(());
+        }
+        let at = tokio::time::Instant::from_std(deadline);
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                if timer.deadline != deadline {
+                    timer.deadline = deadline;
+                    timer.sleep.as_mut().reset(at);
+                }
+                timer
+            }
+            None => self.timer.insert(Timer { deadline, sleep: Box::pin(tokio::time::sleep_until(at)) }),
+        };
+        timer.sleep.as_mut().poll(cx)
+    }
+
+    fn finish(mut self, outcome: Outcome) -> Result<(D::Stream, Report), Error> {
+        let report = self.race.report(now());
+        let winner = match outcome {
+            Outcome::Won(id) => self.attempts.iter().position(|(other, _)| *other == id),
+            Outcome::TimedOut => return Err(Error::timed_out(report)),
+            Outcome::Failed => None,
+        };
+        match winner.map(|index| self.attempts.swap_remove(index).1) {
+            Some(Attempt::Connected(tcp)) => Ok((self.dial.plain(tcp), report)),
+            Some(Attempt::Ready(stream)) => Ok((stream, report)),
+            Some(Attempt::Connecting(_) | Attempt::ShakingHands(_)) | None => Err(Error::from_race(report)),
+        }
+    }
+}
+
+/// Tokio's clock, so that tests can stop it.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

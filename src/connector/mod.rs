@@ -1,0 +1,387 @@
+//! The connector: a tower `Service<Uri>` that takes the place of hyper-util's `HttpConnector`.
+
+mod builder;
+mod driver;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
+
+pub use builder::{BuildError, Builder};
+
+use crate::config::{Config, Families, Pacing};
+use crate::dial::{Dialer, TcpOptions, TlsClient};
+use crate::error::Error;
+use crate::origin::{Host, Origin};
+use crate::race::{Environment, Family, FamilySet, Race};
+use crate::report::Report;
+#[cfg(feature = "hickory")]
+use crate::resolve::HickoryResolver;
+use crate::resolve::{Lookups, Names, Resolve, ServiceResolver};
+use crate::stream::MaybeHttpsStream;
+
+/// Connects to the origin of a `Uri` by Happy Eyeballs, TLS included where the scheme asks for it.
+///
+/// It is a `Service<Uri>` for hyper-util's legacy `Client` and for whatever else takes `HttpConnector`. Clones share
+/// the resolver and its cache; a setter on a clone touches that clone only.
+///
+/// [`new`](Self::new) does the job of `HttpConnector::new`: TCP, and only for `http`. TLS comes with
+/// [`builder`](Self::builder).
+///
+/// # Differences from `HttpConnector`
+///
+/// - Every address is raced, one each [attempt delay](Config::attempt_delay), not two lanes one after the other.
+/// - A and AAAA are asked for separately and used when they arrive.
+/// - [`set_connect_timeout`](Self::set_connect_timeout) covers DNS, race and TLS together, is not divided among the
+///   addresses, and is 30 s by default.
+/// - `TCP_NODELAY` is on by default.
+/// - [`set_happy_eyeballs_timeout`](Self::set_happy_eyeballs_timeout) is the attempt delay; `None` is sequential.
+/// - A NUL in an interface name is an error of the connect, not a panic.
+/// - `http://h:99999/` is an error; it does not mean port 80.
+/// - Errors are of a [concrete type](Error) that names each address.
+#[derive(Clone)]
+pub struct HappyEyeballsConnector {
+    settings: Arc<Settings>,
+    lookups: Arc<Lookups>,
+    tls: Option<TlsClient>,
+}
+
+#[derive(Clone)]
+struct Settings {
+    config: Config,
+    tcp: Arc<TcpOptions>,
+    schemes: Schemes,
+    /// By name in lower case without a final dot.
+    overrides: HashMap<Box<str>, Vec<SocketAddr>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Schemes {
+    Any,
+    OnlyHttp,
+    OnlyHttps,
+}
+
+impl HappyEyeballsConnector {
+    /// A connector for `http` that resolves with hickory and the system's configuration.
+    ///
+    /// Infallible: the configuration is read at the first name, so literals work without it, and without it a name
+    /// fails with an error that says so.
+    #[cfg(feature = "hickory")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "hickory")))]
+    pub fn new() -> Self {
+        Self::with(Arc::new(HickoryResolver::from_system()))
+    }
+
+    /// A connector for `http` that resolves with a hyper-util resolver, such as
+    /// [`GaiResolver`](hyper_util::client::legacy::connect::dns::GaiResolver). Its order of addresses stands.
+    pub fn new_with_resolver<R>(resolver: R) -> Self
+    where
+        R: Service<Name> + Clone + Send + Sync + 'static,
+        R::Response: Iterator<Item = SocketAddr> + Send,
+        R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        R::Future: Send,
+    {
+        Self::with(Arc::new(ServiceResolver::new(resolver)))
+    }
+
+    /// A builder, for TLS and everything else. Names are resolved as by [`new`](Self::new).
+    #[cfg(feature = "hickory")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "hickory")))]
+    pub fn builder() -> Builder {
+        Builder::new(Arc::new(HickoryResolver::from_system()))
+    }
+
+    /// A builder that resolves names with `resolver`.
+    pub fn builder_with_resolver(resolver: impl Resolve) -> Builder {
+        Builder::new(Arc::new(resolver))
+    }
+
+    fn with(resolver: Arc<dyn Resolve>) -> Self {
+        Self {
+            settings: Arc::new(Settings {
+                config: Config::default(),
+                tcp: Arc::default(),
+                schemes: Schemes::OnlyHttp,
+                overrides: HashMap::new(),
+            }),
+            lookups: Arc::new(Lookups::new(resolver)),
+            tls: None,
+        }
+    }
+
+    /// Whether any scheme but `http` is refused. If not, `https` is connected by TCP alone where the connector has
+    /// no TLS of its own: a TLS layer must stand above it.
+    ///
+    /// Default is `true` for [`new`](Self::new), `false` for what the builder makes.
+    pub fn enforce_http(&mut self, enforce: bool) {
+        self.settings_mut().schemes = if enforce { Schemes::OnlyHttp } else { Schemes::Any };
+    }
+
+    /// The settings of the race, all at once.
+    pub fn set_config(&mut self, config: Config) {
+        self.settings_mut().config = config;
+    }
+
+    /// `SO_KEEPALIVE` with the time until the first probe.
+    ///
+    /// Default is `None`: off.
+    pub fn set_keepalive(&mut self, time: Option<Duration>) {
+        self.tcp_mut().keepalive = time;
+    }
+
+    /// The time between two keepalive probes.
+    ///
+    /// Default is `None`: the system's.
+    pub fn set_keepalive_interval(&mut self, interval: Option<Duration>) {
+        self.tcp_mut().keepalive_interval = interval;
+    }
+
+    /// The number of keepalive probes before the connection is dropped.
+    ///
+    /// Default is `None`: the system's.
+    pub fn set_keepalive_retries(&mut self, retries: Option<u32>) {
+        self.tcp_mut().keepalive_retries = retries;
+    }
+
+    /// `TCP_NODELAY`. Without it Nagle's algorithm costs each new TLS 1.3 and HTTP/2 connection a round trip.
+    ///
+    /// Default is `true`.
+    pub fn set_nodelay(&mut self, nodelay: bool) {
+        self.tcp_mut().nodelay = nodelay;
+    }
+
+    /// `SO_SNDBUF` in bytes.
+    ///
+    /// Default is `None`: the system's.
+    pub fn set_send_buffer_size(&mut self, size: Option<usize>) {
+        self.tcp_mut().send_buffer_size = size;
+    }
+
+    /// `SO_RCVBUF` in bytes.
+    ///
+    /// Default is `None`: the system's.
+    pub fn set_recv_buffer_size(&mut self, size: Option<usize>) {
+        self.tcp_mut().recv_buffer_size = size;
+    }
+
+    /// The local address that sockets are bound to. The other family is then neither asked for nor dialled.
+    ///
+    /// Default is `None`.
+    pub fn set_local_address(&mut self, addr: Option<IpAddr>) {
+        let (v4, v6) = match addr {
+            Some(IpAddr::V4(addr)) => (Some(addr), None),
+            Some(IpAddr::V6(addr)) => (None, Some(addr)),
+            None => (None, None),
+        };
+        let tcp = self.tcp_mut();
+        tcp.local_address_ipv4 = v4;
+        tcp.local_address_ipv6 = v6;
+    }
+
+    /// The local addresses that sockets are bound to, one for each family.
+    ///
+    /// Default is neither.
+    pub fn set_local_addresses(&mut self, ipv4: Ipv4Addr, ipv6: Ipv6Addr) {
+        let tcp = self.tcp_mut();
+        tcp.local_address_ipv4 = Some(ipv4);
+        tcp.local_address_ipv6 = Some(ipv6);
+    }
+
+    /// The time for everything: DNS, race and TLS. It is not divided among addresses.
+    ///
+    /// Default is 30 s.
+    pub fn set_connect_timeout(&mut self, timeout: Option<Duration>) {
+        self.settings_mut().config.connect_timeout(timeout);
+    }
+
+    /// The Connection Attempt Delay of RFC 8305 section 5, within the bounds of [`Config`]; `None` tries one address
+    /// after the other, the next only when the last has failed.
+    ///
+    /// Default is 250 ms.
+    pub fn set_happy_eyeballs_timeout(&mut self, delay: Option<Duration>) {
+        let config = &mut self.settings_mut().config;
+        match delay {
+            Some(delay) => config.pacing(Pacing::Staggered).attempt_delay(delay),
+            None => config.pacing(Pacing::Sequential),
+        };
+    }
+
+    /// `SO_REUSEADDR`.
+    ///
+    /// Default is `false`.
+    pub fn set_reuse_address(&mut self, reuse: bool) -> &mut Self {
+        self.tcp_mut().reuse_address = reuse;
+        self
+    }
+
+    /// The interface that sockets are bound to: `SO_BINDTODEVICE` on Linux, Android and Fuchsia.
+    ///
+    /// Default is none.
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    pub fn set_interface(&mut self, interface: impl Into<String>) -> &mut Self {
+        self.tcp_mut().interface = Some(interface.into());
+        self
+    }
+
+    /// `TCP_USER_TIMEOUT`: how long sent data may stay unacknowledged.
+    ///
+    /// Default is `None`: the system's.
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    pub fn set_tcp_user_timeout(&mut self, timeout: Option<Duration>) {
+        self.tcp_mut().tcp_user_timeout = timeout;
+    }
+
+    /// `SO_MARK`.
+    ///
+    /// Default is `None`.
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    pub fn set_mark(&mut self, mark: Option<u32>) {
+        self.tcp_mut().mark = mark;
+    }
+
+    fn settings_mut(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.settings)
+    }
+
+    fn tcp_mut(&mut self) -> &mut TcpOptions {
+        Arc::make_mut(&mut self.settings_mut().tcp)
+    }
+
+    async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream, Error> {
+        let origin = Origin::from_uri(&uri)?;
+        self.settings.schemes.admit(&origin)?;
+        let tls = match self.tls.as_ref().filter(|_| origin.is_secure()) {
+            Some(tls) => Some(tls.target(&uri, &origin)?),
+            None => None,
+        };
+        let names = match self.names(&origin) {
+            Ok(names) => names,
+            Err(error) => return Err(Error::unresolvable(error, Report::new(origin))),
+        };
+        let environment = self.environment(names, tls.is_some());
+        let settings = &self.settings;
+        let dialer = Dialer::new(origin.clone(), settings.config.address_policy.clone(), settings.tcp.clone(), tls);
+        let race = Race::new(origin, environment, settings.config.clone(), driver::now());
+        let (stream, report) = driver::drive(race, &self.lookups, settings.config.dns_linger, &dialer).await?;
+        Ok(MaybeHttpsStream::new(stream, Arc::new(report)))
+    }
+
+    /// What to ask for, unless the address is at hand: from the literal or an override.
+    fn names(&self, origin: &Origin) -> Result<Names, crate::resolve::ResolveError> {
+        let Host::Name(host) = origin.host() else {
+            return Ok(Names::Fixed(origin.host().socket_addr(0).into_iter().collect()));
+        };
+        if !self.settings.overrides.is_empty()
+            && let Some(addrs) = self.settings.overrides.get(&*override_key(host))
+        {
+            return Ok(Names::Fixed(addrs.clone()));
+        }
+        self.lookups.names(host)
+    }
+
+    fn environment(&self, names: Names, tls: bool) -> Environment {
+        let dial = self.settings.dialled_families();
+        let ask = match (&names, self.settings.config.families) {
+            // The host's addresses are looked at only where a query hangs on them.
+            (Names::Ask(_), Families::Auto) => {
+                let host = crate::dial::families();
+                let both = FamilySet { v4: host.v4 && dial.v4, v6: host.v6 && dial.v6 };
+                if both.is_empty() { dial } else { both }
+            }
+            _ => dial,
+        };
+        let preferred = if ask.v6 { Family::V6 } else { Family::V4 };
+        Environment { names, kinds: self.lookups.kinds(), https: false, ask, dial, preferred, tls }
+    }
+}
+
+impl Settings {
+    /// The families of the settings, less the one that a local address of the other rules out.
+    fn dialled_families(&self) -> FamilySet {
+        let families = match self.config.families {
+            Families::Auto | Families::Both => FamilySet::BOTH,
+            Families::Ipv4 => FamilySet { v4: true, v6: false },
+            Families::Ipv6 => FamilySet { v4: false, v6: true },
+        };
+        match (self.tcp.local_address_ipv4, self.tcp.local_address_ipv6) {
+            (Some(_), None) => FamilySet { v6: false, ..families },
+            (None, Some(_)) => FamilySet { v4: false, ..families },
+            _ => families,
+        }
+    }
+}
+
+impl Schemes {
+    fn admit(self, origin: &Origin) -> Result<(), Error> {
+        match self {
+            Self::OnlyHttp if origin.scheme() != "http" => Err(Error::invalid_uri("scheme is not http")),
+            Self::OnlyHttps if !origin.is_secure() => Err(Error::invalid_uri("scheme is not https")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn override_key(host: &str) -> Box<str> {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase().into()
+}
+
+#[cfg(feature = "hickory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hickory")))]
+impl Default for HappyEyeballsConnector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for HappyEyeballsConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HappyEyeballsConnector")
+            .field("config", &self.settings.config)
+            .field("tcp", &self.settings.tcp)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Service<Uri> for HappyEyeballsConnector {
+    type Response = MaybeHttpsStream;
+    type Error = Error;
+    type Future = Connecting;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Connecting {
+        Connecting(Box::pin(self.clone().connect(uri)))
+    }
+}
+
+/// The future of a [`HappyEyeballsConnector`]. It does nothing until polled; dropping it drops every attempt.
+#[must_use = "futures do nothing unless polled"]
+pub struct Connecting(Pin<Box<dyn Future<Output = Result<MaybeHttpsStream, Error>> + Send>>);
+
+impl Future for Connecting {
+    type Output = Result<MaybeHttpsStream, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! Which address families this host has.
+
+use std::net::IpAddr;
+
+use crate::race::FamilySet;
+
+/// The families of which an interface that is up has an address that is neither loopback nor link-local (v3 draft
+/// section 4.1). Both when there is none, or when the interfaces cannot be listed: then asking costs less than an
+/// address that was never looked for.
+pub(crate) fn families() -> FamilySet {
+    interface_addresses().map_or(FamilySet::BOTH, families_of)
+}
+
+fn families_of(addresses: impl IntoIterator<Item = IpAddr>) -> FamilySet {
+    let mut families = FamilySet { v4: false, v6: false };
+    for address in addresses {
+        match address {
+            IpAddr::V4(ip) => families.v4 |= !(ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()),
+            IpAddr::V6(ip) => families.v6 |= !(ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified()),
+        }
+    }
+    if families.is_empty() { FamilySet::BOTH } else { families }
+}
+
+// Where nix has `getifaddrs`.
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "android",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "illumos",
+    target_os = "linux",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "solaris",
+))]
+fn interface_addresses() -> Option<impl Iterator<Item = IpAddr>> {
+    use nix::net::if_::InterfaceFlags;
+
+    let up = |flags: InterfaceFlags| flags.contains(InterfaceFlags::IFF_UP);
+    Some(nix::ifaddrs::getifaddrs().ok()?.filter(move |interface| up(interface.flags)).filter_map(|interface| {
+        let address = interface.address?;
+        match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(v4), _) => Some(IpAddr::V4(v4.ip())),
+            (_, Some(v6)) => Some(IpAddr::V6(v6.ip())),
+            _ => None,
+        }
+    }))
+}
+
+#[cfg(not(any(
+    target_vendor = "apple",
+    target_os = "android",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "illumos",
+    target_os = "linux",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "solaris",
+)))]
+fn interface_addresses() -> Option<std::iter::Empty<IpAddr>> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn families_with(addresses: &[&str]) -> FamilySet {
+        families_of(addresses.iter().map(|address| address.parse().unwrap()))
+    }
+
+    /// Proves: DNS-1
+    #[test]
+    fn link_local_and_loopback_addresses_do_not_count() {
+        assert_eq!(families_with(&["127.0.0.1", "::1", "169.254.7.1", "fe80::1"]), FamilySet::BOTH);
+        assert_eq!(families_with(&["127.0.0.1", "192.0.2.1", "fe80::1"]), FamilySet { v4: true, v6: false });
+        assert_eq!(families_with(&["169.254.7.1", "2001:db8::1"]), FamilySet { v4: false, v6: true });
+        assert_eq!(families_with(&["192.0.2.1", "2001:db8::1"]), FamilySet::BOTH);
+    }
+
+    /// Proves: DNS-1
+    #[test]
+    fn private_addresses_count() {
+        assert_eq!(families_with(&["fd00::1"]), FamilySet { v4: false, v6: true });
+        assert_eq!(families_with(&["10.0.0.1"]), FamilySet { v4: true, v6: false });
+    }
+
+    /// Proves: DNS-1
+    #[test]
+    fn a_host_without_any_address_asks_for_both() {
+        assert_eq!(families_with(&[]), FamilySet::BOTH);
+        assert!(!families().is_empty());
+    }
+}

@@ -1,0 +1,155 @@
+//! What differs between operating systems.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::{Socket, TcpKeepalive};
+use tokio::net::TcpStream;
+
+/// Whether `error`, returned by a non-blocking `connect`, says that the handshake is under way.
+pub(super) fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    // POSIX: an interrupted `connect` goes on by itself.
+    let in_progress = matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR));
+    #[cfg(not(unix))]
+    let in_progress = error.kind() == io::ErrorKind::WouldBlock;
+    in_progress
+}
+
+/// Ties `socket` to the interface named `interface`, for packets to the family of `addr`.
+pub(super) fn bind_interface(socket: &Socket, interface: &str, addr: SocketAddr) -> io::Result<()> {
+    // The kernel would cut the name there, and bind to another interface.
+    if interface.contains('\0') {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "interface name contains a NUL"));
+    }
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    {
+        let _ = addr;
+        socket.bind_device(Some(interface.as_bytes()))
+    }
+    #[cfg(any(
+        target_os = "illumos",
+        target_os = "ios",
+        target_os = "macos",
+        target_os = "solaris",
+        target_os = "tvos",
+        target_os = "visionos",
+        target_os = "watchos",
+    ))]
+    {
+        let index = std::num::NonZeroU32::new(nix::net::if_::if_nametoindex(interface)?);
+        match addr {
+            SocketAddr::V4(_) => socket.bind_device_by_index_v4(index),
+            SocketAddr::V6(_) => socket.bind_device_by_index_v6(index),
+        }
+    }
+    #[cfg(not(any(
+        target_os = "android",
+        target_os = "fuchsia",
+        target_os = "illumos",
+        target_os = "ios",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "solaris",
+        target_os = "tvos",
+        target_os = "visionos",
+        target_os = "watchos",
+    )))]
+    {
+        let _ = (socket, addr);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Marks the packets of `socket` (`SO_MARK`).
+pub(super) fn set_mark(socket: &Socket, mark: u32) -> io::Result<()> {
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    {
+        socket.set_mark(mark)
+    }
+    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+    {
+        let _ = (socket, mark);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// How long sent data may stay without an acknowledgement (`TCP_USER_TIMEOUT`).
+pub(super) fn set_user_timeout(socket: &Socket, timeout: Duration) -> io::Result<()> {
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    {
+        socket.set_tcp_user_timeout(Some(timeout))
+    }
+    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+    {
+        let _ = (socket, timeout);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// `keepalive` with the time between probes, where the system can set it for one socket.
+pub(super) fn with_keepalive_interval(keepalive: TcpKeepalive, interval: Duration) -> TcpKeepalive {
+    #[cfg(not(any(target_os = "haiku", target_os = "openbsd", target_os = "redox", target_os = "solaris")))]
+    {
+        keepalive.with_interval(interval)
+    }
+    #[cfg(any(target_os = "haiku", target_os = "openbsd", target_os = "redox", target_os = "solaris"))]
+    {
+        let _ = interval;
+        keepalive
+    }
+}
+
+/// `keepalive` with the number of probes, where the system can set it for one socket.
+pub(super) fn with_keepalive_retries(keepalive: TcpKeepalive, retries: u32) -> TcpKeepalive {
+    #[cfg(not(any(
+        target_os = "haiku",
+        target_os = "openbsd",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "windows"
+    )))]
+    {
+        keepalive.with_retries(retries)
+    }
+    #[cfg(any(
+        target_os = "haiku",
+        target_os = "openbsd",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "windows"
+    ))]
+    {
+        let _ = retries;
+        keepalive
+    }
+}
+
+/// The round-trip time that the kernel measured on the handshake of `stream`. `None` when a segment was sent twice:
+/// it cannot be known then which of them was answered (RFC 6298 section 3).
+#[cfg(target_os = "linux")]
+pub(super) fn handshake_rtt(stream: &TcpStream) -> Option<Duration> {
+    let info = nix::sys::socket::getsockopt(stream, linux::TcpInfo).ok()?;
+    (info.tcpi_total_retrans == 0 && info.tcpi_rtt > 0).then(|| Duration::from_micros(info.tcpi_rtt.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn handshake_rtt(_: &TcpStream) -> Option<Duration> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    // The first macro calls the second by its bare name.
+    use nix::{getsockopt_impl, sockopt_impl};
+
+    sockopt_impl!(
+        /// What the kernel knows of a TCP connection.
+        TcpInfo,
+        GetOnly,
+        libc::IPPROTO_TCP,
+        libc::TCP_INFO,
+        libc::tcp_info
+    );
+}

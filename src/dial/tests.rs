@@ -1,0 +1,235 @@
+use std::error::Error as StdError;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpSocket};
+
+use super::*;
+
+const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+fn dialer(options: TcpOptions) -> Dialer {
+    dialer_with(options, AddressPolicy::default())
+}
+
+fn dialer_with(options: TcpOptions, policy: AddressPolicy) -> Dialer {
+    Dialer::new(Origin::from_uri(&"http://example.test/".parse().unwrap()).unwrap(), policy, Arc::new(options))
+}
+
+/// The failure of a dial that must not wait for anything.
+fn immediate_failure(options: TcpOptions, addr: &str) -> Failure {
+    dialer(options).tcp(addr.parse().unwrap()).now_or_never().expect("it waited").expect_err("it connected")
+}
+
+/// A listener with a full backlog, which answers no further SYN, and the connection that fills it.
+async fn silent(ip: IpAddr) -> (TcpListener, TcpStream) {
+    let socket = if ip.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
+    socket.bind(SocketAddr::new(ip, 0)).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let filler = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (listener, filler)
+}
+
+async fn closed_port(ip: IpAddr) -> SocketAddr {
+    TcpListener::bind(SocketAddr::new(ip, 0)).await.unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn connects_with_the_options_applied() {
+    for ip in LOOPBACKS {
+        let listener = TcpListener::bind(SocketAddr::new(ip, 0)).await.unwrap();
+        let options = TcpOptions {
+            keepalive_time: Some(Duration::from_secs(41)),
+            keepalive_interval: Some(Duration::from_secs(42)),
+            keepalive_retries: Some(7),
+            send_buffer_size: Some(20_000),
+            recv_buffer_size: Some(30_000),
+            reuse_address: true,
+            user_timeout: Some(Duration::from_secs(43)),
+            local_address_ipv4: Some(Ipv4Addr::LOCALHOST),
+            local_address_ipv6: Some(Ipv6Addr::LOCALHOST),
+            ..TcpOptions::default()
+        };
+        let (stream, _) = dialer(options).tcp(listener.local_addr().unwrap()).await.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(stream.nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert!(socket.reuse_address().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(41));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(42));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 7);
+        assert!((20_000..=40_000).contains(&socket.send_buffer_size().unwrap()));
+        assert!((30_000..=60_000).contains(&socket.recv_buffer_size().unwrap()));
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(43)));
+        let (_, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer, stream.local_addr().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn by_default_only_nagle_is_changed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (stream, _) = dialer(TcpOptions::default()).tcp(addr).await.unwrap();
+    assert!(stream.nodelay().unwrap());
+    assert!(!SockRef::from(&stream).keepalive().unwrap());
+    let (stream, _) = dialer(TcpOptions { nodelay: false, ..TcpOptions::default() }).tcp(addr).await.unwrap();
+    assert!(!stream.nodelay().unwrap());
+}
+
+#[tokio::test]
+async fn huge_buffer_sizes_do_not_wrap_around() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options =
+        TcpOptions { send_buffer_size: Some(usize::MAX), recv_buffer_size: Some(usize::MAX), ..TcpOptions::default() };
+    let (stream, _) = dialer(options).tcp(listener.local_addr().unwrap()).await.unwrap();
+    assert!(SockRef::from(&stream).send_buffer_size().unwrap() > 100_000);
+}
+
+#[tokio::test]
+async fn a_closed_port_refuses_at_once() {
+    for ip in LOOPBACKS {
+        let addr = closed_port(ip).await;
+        let start = Instant::now();
+        let failure = dialer(TcpOptions::default()).tcp(addr).await.unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Refused);
+        assert!(start.elapsed() < Duration::from_secs(1));
+        let error = failure.error().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        #[cfg(target_os = "linux")]
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+    }
+}
+
+/// Proves: NAM-7
+#[tokio::test]
+async fn a_link_local_address_without_a_zone_fails_before_anything_is_sent() {
+    let failure = immediate_failure(TcpOptions::default(), "[fe80::1]:80");
+    assert_eq!(failure.kind(), FailureKind::Local);
+    assert_eq!(dialer(TcpOptions::default()).source("[fe80::1]:80".parse().unwrap()), None);
+}
+
+#[tokio::test]
+async fn an_address_that_no_packet_can_go_to_is_a_local_failure() {
+    // Past the policy, which would stop it before the kernel does.
+    let options = TcpOptions::default();
+    let result = tcp::connect("255.255.255.255:80".parse().unwrap(), &options).now_or_never().expect("it waited");
+    assert_eq!(result.unwrap_err().kind(), FailureKind::Local);
+}
+
+#[tokio::test]
+async fn a_local_address_that_is_not_ours_is_a_local_failure() {
+    let options = TcpOptions {
+        local_address_ipv4: Some(Ipv4Addr::new(192, 0, 2, 1)),
+        local_address_ipv6: Some("2001:db8::1".parse().unwrap()),
+        ..TcpOptions::default()
+    };
+    for addr in ["127.0.0.1:80", "[::1]:80"] {
+        let failure = immediate_failure(options.clone(), addr);
+        assert_eq!(failure.kind(), FailureKind::Local);
+        let text = failure.to_string();
+        assert!(text.starts_with("tcp bind local error: "), "{text}");
+        assert_eq!(text.matches("os error").count(), 1, "{text}");
+        let error = failure.error().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+        let cause = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+        assert!(cause.raw_os_error().is_some());
+        assert_eq!(dialer(options.clone()).source(addr.parse().unwrap()), None);
+    }
+}
+
+#[tokio::test]
+async fn a_local_address_binds_its_own_family_only() {
+    let options = TcpOptions { local_address_ipv6: Some("2001:db8::1".parse().unwrap()), ..TcpOptions::default() };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    dialer(options).tcp(listener.local_addr().unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_interface_that_cannot_be_used_is_a_local_failure() {
+    for interface in ["lo\0", "nosuchif0"] {
+        let options = TcpOptions { interface: Some(interface.into()), ..TcpOptions::default() };
+        let failure = immediate_failure(options, "127.0.0.1:80");
+        assert_eq!(failure.kind(), FailureKind::Local);
+        assert!(failure.to_string().starts_with("tcp bind interface error: "), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_denied_address_gets_no_socket() {
+    let policy = AddressPolicy::new(|origin, addr| match addr.is_ipv4() {
+        true => Verdict::deny(format!("no IPv4 for {origin}")),
+        false => Verdict::Allow,
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let dialer = dialer_with(TcpOptions::default(), policy);
+    // Written as IPv6 it is the same address.
+    let mapped = SocketAddr::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), addr.port());
+    for addr in [addr, mapped] {
+        let failure = dialer.tcp(addr).now_or_never().unwrap().unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Local);
+        assert!(failure.to_string().contains("no IPv4 for example.test:80"), "{failure}");
+    }
+    assert!(listener.accept().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn an_address_that_stays_silent_is_waited_for_until_dropped() {
+    for ip in LOOPBACKS {
+        let (listener, _filler) = silent(ip).await;
+        let addr = listener.local_addr().unwrap();
+        let mut attempt = Box::pin(dialer(TcpOptions::default()).tcp(addr));
+        assert!(tokio::time::timeout(Duration::from_millis(100), &mut attempt).await.is_err());
+        #[cfg(target_os = "linux")]
+        assert_eq!(syns_sent_to(addr), 1);
+        drop(attempt);
+        #[cfg(target_os = "linux")]
+        assert_eq!(syns_sent_to(addr), 0, "the socket is still open");
+    }
+}
+
+/// Sockets of this host that wait for an answer from the port of `addr`.
+#[cfg(target_os = "linux")]
+fn syns_sent_to(addr: SocketAddr) -> usize {
+    let table = std::fs::read_to_string(if addr.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" }).unwrap();
+    let port = format!(":{:04X}", addr.port());
+    let is_waiting = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(2);
+        fields.next().is_some_and(|remote| remote.ends_with(&port)) && fields.next() == Some("02")
+    };
+    table.lines().filter(is_waiting).count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_round_trip_of_the_handshake_is_known() {
+    for ip in LOOPBACKS {
+        let listener = TcpListener::bind(SocketAddr::new(ip, 0)).await.unwrap();
+        let (_, rtt) = dialer(TcpOptions::default()).tcp(listener.local_addr().unwrap()).await.unwrap();
+        assert!(rtt.unwrap() < Duration::from_millis(50), "{rtt:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_syn_that_was_resent_gives_no_round_trip_time() {
+    let (listener, _filler) = silent(LOOPBACKS[0]).await;
+    let attempt = dialer(TcpOptions::default()).tcp(listener.local_addr().unwrap());
+    let accept = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        listener.accept().await.unwrap()
+    };
+    let (attempt, _) = tokio::join!(attempt, accept);
+    assert_eq!(attempt.unwrap().1, None);
+}
+
+#[test]
+fn the_source_of_loopback_is_loopback() {
+    for ip in LOOPBACKS {
+        assert_eq!(dialer(TcpOptions::default()).source(SocketAddr::new(ip, 443)), Some(ip));
+    }
+}

@@ -1,0 +1,187 @@
+//! The endpoint attempts, and when the next one may start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::event::{AttemptId, Family};
+use crate::config::{Config, FLOOR_ATTEMPT_DELAY, LONGEST_DELAY, MAX_ENDPOINTS, Pacing};
+use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind};
+
+/// The shortest time that TLS is given after TCP before the next attempt starts.
+const MIN_HANDSHAKE_ESTIMATE: Duration = Duration::from_millis(100);
+/// What the peer may take to compute, beside the round trips.
+const HANDSHAKE_COMPUTATION: Duration = Duration::from_millis(50);
+/// The round-trip time of a handshake that could not be measured.
+const UNKNOWN_RTT: Duration = Duration::from_millis(100);
+
+#[derive(Default)]
+pub(super) struct Attempts {
+    list: Vec<Attempt>,
+}
+
+struct Attempt {
+    addr: SocketAddr,
+    started: Instant,
+    tcp: Option<Tcp>,
+    ended: Option<Instant>,
+    outcome: AttemptOutcome,
+}
+
+#[derive(Clone, Copy)]
+struct Tcp {
+    up: Instant,
+    rtt: Option<Duration>,
+}
+
+impl Attempts {
+    pub(super) fn start(&mut self, addr: SocketAddr, now: Instant) -> AttemptId {
+        let attempt = Attempt { addr, started: now, tcp: None, ended: None, outcome: AttemptOutcome::Pending };
+        self.list.push(attempt);
+        AttemptId(self.list.len() - 1)
+    }
+
+    /// Notes that TCP is up; false if the attempt is over or has been there before.
+    pub(super) fn on_tcp(&mut self, id: AttemptId, rtt: Option<Duration>, now: Instant) -> bool {
+        match self.in_flight_mut(id) {
+            Some(attempt) if attempt.tcp.is_none() => {
+                attempt.tcp = Some(Tcp { up: now, rtt });
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends an attempt; false if it is over already.
+    pub(super) fn end(&mut self, id: AttemptId, outcome: AttemptOutcome, now: Instant) -> bool {
+        let attempt = self.in_flight_mut(id);
+        let found = attempt.is_some();
+        if let Some(attempt) = attempt {
+            attempt.ended = Some(now);
+            attempt.outcome = outcome;
+        }
+        found
+    }
+
+    fn in_flight_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+        debug_assert!(id.0 < self.list.len(), "no such attempt: {id:?}");
+        self.list.get_mut(id.0).filter(|attempt| attempt.is_in_flight())
+    }
+
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = AttemptId> {
+        self.list.iter().enumerate().filter(|(_, attempt)| attempt.is_in_flight()).map(|(id, _)| AttemptId(id))
+    }
+
+    pub(super) fn none_in_flight(&self) -> bool {
+        self.in_flight().next().is_none()
+    }
+
+    pub(super) fn contains(&self, addr: SocketAddr) -> bool {
+        self.list.iter().any(|attempt| attempt.addr == addr)
+    }
+
+    /// The attempts whose time is up at `now`, with the failure that stands for it.
+    pub(super) fn expired(&self, config: &Config, now: Instant) -> Vec<(AttemptId, Failure)> {
+        self.in_flight()
+            .filter(|id| self.list[id.0].deadline(config).is_some_and(|deadline| deadline <= now))
+            .map(|id| {
+                let text = match self.list[id.0].tcp {
+                    Some(_) => "no TLS handshake in time",
+                    None => "no TCP handshake in time",
+                };
+                (id, Failure::new(FailureKind::TimedOut, io::Error::new(io::ErrorKind::TimedOut, text)))
+            })
+            .collect()
+    }
+
+    pub(super) fn next_deadline(&self, config: &Config) -> Option<Instant> {
+        self.list.iter().filter(|attempt| attempt.is_in_flight()).filter_map(|attempt| attempt.deadline(config)).min()
+    }
+
+    /// Which of the `ordered` endpoints starts next, and when; `None` while something has to happen first.
+    ///
+    /// `ready` is when DNS lets the race begin. Between two starts there are at least 10 ms, whatever the cause.
+    pub(super) fn next_start(
+        &self,
+        ordered: &[SocketAddr],
+        ready: Instant,
+        config: &Config,
+    ) -> Option<(SocketAddr, Instant)> {
+        let in_flight = self.in_flight().count();
+        if in_flight >= config.max_concurrent_attempts || self.counted().count() >= MAX_ENDPOINTS {
+            return None;
+        }
+        let mut unstarted = ordered.iter().copied().filter(|addr| !self.contains(*addr));
+        let Some(last) = self.counted().last() else { return unstarted.next().map(|addr| (addr, ready)) };
+        let floor = last.started + FLOOR_ATTEMPT_DELAY;
+        match config.pacing {
+            Pacing::Staggered => {
+                let due = if in_flight == 0 || last.has_failed() { floor } else { self.staggered(last, config) };
+                Some((unstarted.next()?, due))
+            }
+            Pacing::Sequential => Some((unstarted.next().filter(|_| in_flight == 0)?, floor)),
+            Pacing::Rfc6555 { delay } => {
+                let first = self.counted().next()?;
+                let lead = Family::of(first.addr);
+                let busy = |family| self.list.iter().any(|it| it.is_in_flight() && Family::of(it.addr) == family);
+                let lead_is_through = !busy(lead) && !unstarted.clone().any(|addr| Family::of(addr) == lead);
+                unstarted
+                    .filter(|addr| !busy(Family::of(*addr)))
+                    .map(|addr| match Family::of(addr) == lead || lead_is_through {
+                        true => (addr, floor),
+                        false => (addr, floor.max(first.started + delay.min(LONGEST_DELAY))),
+                    })
+                    .min_by_key(|(_, due)| *due)
+            }
+        }
+    }
+
+    /// One Connection Attempt Delay after the last start; later while a handshake that has come as far as TLS can be
+    /// expected to finish, "extending the timer" (v3 draft section 6.1), up to the maximum delay.
+    fn staggered(&self, last: &Attempt, config: &Config) -> Instant {
+        let handshakes = self.list.iter().filter(|attempt| attempt.is_in_flight()).filter_map(|attempt| attempt.tcp);
+        let extended = handshakes.map(|tcp| {
+            let estimate = 2 * tcp.rtt.unwrap_or(UNKNOWN_RTT) + HANDSHAKE_COMPUTATION;
+            tcp.up + estimate.max(MIN_HANDSHAKE_ESTIMATE)
+        });
+        let latest = last.started + config.clamped_max_attempt_delay();
+        let regular = last.started + config.clamped_attempt_delay();
+        extended.map(|at| at.min(latest)).fold(regular, Instant::max)
+    }
+
+    /// The attempts of which a packet may have left. One that failed on this host before gives its turn back.
+    fn counted(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+        self.list.iter().filter(|attempt| !attempt.never_left())
+    }
+
+    pub(super) fn report(&self, start: Instant) -> impl Iterator<Item = AttemptReport> {
+        self.list.iter().map(move |attempt| AttemptReport {
+            addr: attempt.addr,
+            start: attempt.started - start,
+            tcp: attempt.tcp.map(|tcp| tcp.up - start),
+            end: attempt.ended.map(|ended| ended - start),
+            outcome: attempt.outcome.clone(),
+        })
+    }
+}
+
+impl Attempt {
+    fn is_in_flight(&self) -> bool {
+        matches!(self.outcome, AttemptOutcome::Pending)
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.outcome, AttemptOutcome::Failed(_))
+    }
+
+    fn never_left(&self) -> bool {
+        self.tcp.is_none()
+            && matches!(&self.outcome, AttemptOutcome::Failed(failure) if failure.kind() == FailureKind::Local)
+    }
+
+    fn deadline(&self, config: &Config) -> Option<Instant> {
+        let attempt = config.attempt_timeout.and_then(|timeout| self.started.checked_add(timeout));
+        let tls = self.tcp.zip(config.tls_timeout).and_then(|(tcp, timeout)| tcp.up.checked_add(timeout));
+        attempt.into_iter().chain(tls).min()
+    }
+}

@@ -1,0 +1,1 @@
+//! The race on virtual time, one behaviour a file.

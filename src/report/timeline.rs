@@ -1,0 +1,165 @@
+//! The drawing of a report: one line a query and attempt, on one time axis.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{AttemptOutcome, AttemptReport, QueryReport, Report, Stage};
+use crate::error::Millis;
+
+/// Columns of the time axis.
+const WIDTH: usize = 32;
+/// Addresses of an answer that a line names.
+const SHOWN: usize = 3;
+
+/// Draws the timeline for a terminal: `-` is DNS, `=` TCP, `#` TLS.
+///
+/// ```text
+/// https://host.test:443: connected to 192.0.2.1:443 in 310.0 ms
+///      0.0 ms     10.0 ms  AAAA host.test.    |-                               |  2001:db8::1
+///      0.0 ms     12.0 ms  A host.test.       |-                               |  192.0.2.1
+///     10.0 ms    310.0 ms  [2001:db8::1]:443  | ===============================|  cancelled, TCP unanswered
+///    260.0 ms    310.0 ms  192.0.2.1:443      |                           ==###|  won
+/// ```
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}: ", self.origin.scheme(), self.origin)?;
+        match self.winner() {
+            Some(attempt) => write!(f, "connected to {} in {}", attempt.addr, Millis(self.elapsed))?,
+            None => write!(f, "not connected in {}", Millis(self.elapsed))?,
+        }
+        let lines: Vec<Line> =
+            self.queries.iter().map(Line::query).chain(self.attempts.iter().map(Line::attempt)).collect();
+        let label = lines.iter().map(|line| line.label.len()).max().unwrap_or_default();
+        for line in lines {
+            let bar = line.bar(self.elapsed);
+            let end = line.end.map(|end| Millis(end).to_string()).unwrap_or_default();
+            let start = Millis(line.start).to_string();
+            write!(f, "\n {start:>11} {end:>11}  {:label$}  |{bar}|  {}", line.label, line.what)?;
+        }
+        Ok(())
+    }
+}
+
+struct Line {
+    label: String,
+    start: Duration,
+    /// When TCP was up and TLS began.
+    tcp: Option<Duration>,
+    end: Option<Duration>,
+    first_mark: char,
+    what: String,
+}
+
+impl Line {
+    fn query(query: &QueryReport) -> Self {
+        let what = match query.result() {
+            None => "unanswered".into(),
+            Some(Err(error)) => error.to_string(),
+            Some(Ok(addresses)) => list(addresses),
+        };
+        let label = format!("{} {}", query.kind, query.name);
+        Self { label, start: query.start, tcp: None, end: query.end, first_mark: '-', what }
+    }
+
+    fn attempt(attempt: &AttemptReport) -> Self {
+        let stage = match attempt.stage() {
+            Stage::Tcp => "TCP",
+            Stage::Tls => "TLS",
+        };
+        let what = match &attempt.outcome {
+            AttemptOutcome::Won => "won".into(),
+            AttemptOutcome::Failed(failure) => format!("{stage} {}: {failure}", failure.kind()),
+            AttemptOutcome::Cancelled => format!("cancelled, {stage} unanswered"),
+            AttemptOutcome::Pending => format!("{stage} under way"),
+            AttemptOutcome::Denied(reason) => format!("denied: {reason}"),
+        };
+        let AttemptReport { addr, start, tcp, end, .. } = *attempt;
+        Self { label: addr.to_string(), start, tcp, end, first_mark: '=', what }
+    }
+
+    fn bar(&self, whole: Duration) -> String {
+        let column = |time: Duration| match whole.is_zero() {
+            true => 0,
+            false => (time.as_secs_f64() / whole.as_secs_f64() * WIDTH as f64).round() as usize,
+        };
+        let start = column(self.start).min(WIDTH - 1);
+        // Whatever happened has a mark, however short it was.
+        let end = column(self.end.unwrap_or(whole)).clamp(start + 1, WIDTH);
+        let tls = self.tcp.map_or(WIDTH, |tcp| column(tcp).min(end - 1));
+        (0..WIDTH)
+            .map(|at| match at {
+                _ if at < start || at >= end => ' ',
+                _ if at >= tls => '#',
+                _ => self.first_mark,
+            })
+            .collect()
+    }
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    let mut text: Vec<_> = addresses.iter().take(SHOWN).map(|addr| addr.ip().to_string()).collect();
+    if addresses.len() > SHOWN {
+        text.push(format!("and {} more", addresses.len() - SHOWN));
+    }
+    text.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::origin::Origin;
+    use crate::report::{Failure, FailureKind};
+    use crate::resolve::{QueryKind, ResolveError, ResolveErrorKind};
+
+    fn report(uri: &str) -> Report {
+        Report::new(Origin::from_uri(&uri.parse().unwrap()).unwrap())
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_race_is_drawn_on_one_axis() {
+        let mut report = report("https://host.test");
+        let query = |kind, end: u64, result| QueryReport {
+            name: "host.test.".into(),
+            kind,
+            start: ms(0),
+            end: Some(ms(end)),
+            result: Some(result),
+        };
+        let none = Err(ResolveError::new(ResolveErrorKind::ServFail, "SERVFAIL"));
+        let two = Ok(vec!["192.0.2.1:0".parse().unwrap(), "192.0.2.2:0".parse().unwrap()]);
+        report.queries = vec![query(QueryKind::Aaaa, 40, none), query(QueryKind::A, 80, two)];
+        let attempt = |addr: &str, start, tcp: Option<u64>, end, outcome| AttemptReport {
+            addr: addr.parse().unwrap(),
+            start: ms(start),
+            tcp: tcp.map(ms),
+            end: Some(ms(end)),
+            outcome,
+        };
+        let refused = Failure::new(FailureKind::Refused, io::Error::other("nobody listens"));
+        report.attempts = vec![
+            attempt("192.0.2.1:443", 80, None, 160, AttemptOutcome::Failed(refused)),
+            attempt("192.0.2.2:443", 160, Some(240), 320, AttemptOutcome::Won),
+        ];
+        report.elapsed = ms(320);
+        let expected = [
+            "https://host.test:443: connected to 192.0.2.2:443 in 320.0 ms",
+            "      0.0 ms     40.0 ms  AAAA host.test.  |----                            |  SERVFAIL",
+            "      0.0 ms     80.0 ms  A host.test.     |--------                        |  192.0.2.1 192.0.2.2",
+            "     80.0 ms    160.0 ms  192.0.2.1:443    |        ========                |  TCP refused: nobody listens",
+            "    160.0 ms    320.0 ms  192.0.2.2:443    |                ========########|  won",
+        ];
+        assert_eq!(report.to_string().lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn an_empty_report_is_one_line() {
+        assert_eq!(report("http://[::1]:81").to_string(), "http://[::1]:81: not connected in 0.0 ms");
+    }
+}

@@ -1,0 +1,268 @@
+//! DNS by hickory-resolver: one query a type, each answer as soon as it comes.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::{Hosts, TokioResolver, system_conf};
+use tokio::runtime::{self, Handle};
+
+use super::names::{Search, names};
+use super::{Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving};
+
+/// Tries of one lookup. With three a lost packet costs at most a third of the time for the lookup.
+const TRIES: u32 = 3;
+/// Runtimes that have a client of their own; the one that was idle longest gives way.
+const MAX_RUNTIMES: usize = 16;
+/// "Values of one to three hours have been found to work well" (RFC 2308 section 5).
+const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(3 * 60 * 60);
+
+/// Resolves by DNS, one query a record type: a race goes on with the first answer and need not wait for the other.
+///
+/// The hosts file goes first, and its addresses stand for both families. Names of localhost are loopback, those under
+/// `onion`, `invalid` and `alt` are errors without a query, and a search list is applied once, to both types together,
+/// as resolv.conf(5) has it. Queries carry EDNS(0), and a truncated answer is fetched over TCP.
+///
+/// One resolver serves several tokio runtimes. Clones share their connections.
+#[derive(Clone)]
+pub struct HickoryResolver {
+    shared: Arc<Shared>,
+}
+
+impl HickoryResolver {
+    /// The name servers and the search list of the system: resolv.conf(5), on Windows the registry.
+    ///
+    /// Nothing is read before the first name. While the configuration cannot be read, every lookup fails and says
+    /// why; it is tried again with the next name. The servers of somebody else are never asked instead.
+    pub fn from_system() -> Self {
+        Self::from_setup(|| Setup {
+            hosts: read_hosts(),
+            dns: system_conf::read_system_conf().map(|(config, options)| Dns::new(config, options.ndots)),
+        })
+    }
+
+    /// The name servers and the search list of `config`. The hosts file is the system's.
+    pub fn new(config: ResolverConfig) -> Self {
+        let ndots = ResolverOpts::default().ndots;
+        Self::from_setup(move || Setup { hosts: read_hosts(), dns: Ok(Dns::new(config.clone(), ndots)) })
+    }
+
+    /// These name servers, over UDP and TCP, and no search list. The hosts file is the system's.
+    ///
+    /// The zone of a link-local address is not kept.
+    pub fn with_name_servers(servers: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let servers = servers.into_iter().map(|server| {
+            let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            for connection in &mut connections {
+                connection.port = server.port();
+            }
+            NameServerConfig::new(server.ip(), true, connections)
+        });
+        Self::new(ResolverConfig::from_name_servers(servers.collect()))
+    }
+
+    fn from_setup(read: impl Fn() -> Setup + Send + Sync + 'static) -> Self {
+        Self { shared: Arc::new(Shared::new(Arc::new(read), Duration::from_secs(5))) }
+    }
+
+    /// The time for one lookup with all its tries, of which a single one takes at most a third. Of clones it changes
+    /// this one only.
+    ///
+    /// Default is 5 s.
+    pub fn set_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.shared = Arc::new(Shared::new(self.shared.read.clone(), timeout));
+        self
+    }
+}
+
+/// As [`HickoryResolver::from_system`].
+impl Default for HickoryResolver {
+    fn default() -> Self {
+        Self::from_system()
+    }
+}
+
+impl fmt::Debug for HickoryResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HickoryResolver").field("timeout", &self.shared.timeout).finish_non_exhaustive()
+    }
+}
+
+impl Resolve for HickoryResolver {
+    fn kinds(&self) -> Kinds {
+        Kinds::PerFamily
+    }
+
+    fn names(&self, host: &str) -> Result<Names, ResolveError> {
+        let setup = self.shared.setup();
+        match &setup.dns {
+            Ok(dns) => names(host, &setup.hosts, &dns.search),
+            Err(error) => match names(host, &setup.hosts, &Search::default())? {
+                Names::Ask(_) => Err(unusable(error)),
+                fixed @ Names::Fixed(_) => Ok(fixed),
+            },
+        }
+    }
+
+    fn resolve(&self, name: &str, kind: QueryKind) -> Resolving {
+        let shared = self.shared.clone();
+        let name = Name::from_ascii(name);
+        Box::pin(async move {
+            let record_type = match kind {
+                QueryKind::A => RecordType::A,
+                QueryKind::Aaaa => RecordType::AAAA,
+                QueryKind::Https | QueryKind::Addresses => {
+                    return Err(other(format!("{kind} is not a query of this resolver")));
+                }
+            };
+            let mut name = name.map_err(|err| other("the name is not one of DNS").with_source(err))?;
+            name.set_fqdn(true);
+            let client = shared.client()?;
+            tokio::time::timeout(shared.timeout, lookup(&client, name, record_type))
+                .await
+                .unwrap_or_else(|_| Err(failure(NetError::Timeout)))
+        })
+    }
+}
+
+async fn lookup(client: &TokioResolver, name: Name, record_type: RecordType) -> Result<Answer, ResolveError> {
+    let lookup = client.lookup(name, record_type).await.map_err(failure)?;
+    let records = lookup.answers().iter().filter(|record| record.record_type() == record_type);
+    let addresses: Vec<IpAddr> = records.filter_map(|record| record.data.ip_addr()).collect();
+    if addresses.is_empty() {
+        return Err(ResolveError::new(ResolveErrorKind::NoData, NO_DATA));
+    }
+    Ok(Answer::from_ips(addresses).expires(lookup.valid_until()))
+}
+
+struct Shared {
+    read: Arc<dyn Fn() -> Setup + Send + Sync>,
+    timeout: Duration,
+    setup: Mutex<Option<Arc<Setup>>>,
+    /// The last one used at the end.
+    clients: Mutex<Vec<(runtime::Id, TokioResolver)>>,
+}
+
+impl Shared {
+    fn new(read: Arc<dyn Fn() -> Setup + Send + Sync>, timeout: Duration) -> Self {
+        Self { read, timeout, setup: Mutex::default(), clients: Mutex::default() }
+    }
+
+    fn setup(&self) -> Arc<Setup> {
+        let mut kept = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(setup) = &*kept {
+            return setup.clone();
+        }
+        let setup = Arc::new((self.read)());
+        // A process may start before its network does.
+        *kept = setup.dns.is_ok().then(|| setup.clone());
+        setup
+    }
+
+    /// The client of this runtime: its sockets are driven by tasks in the runtime that made it, and would stand still
+    /// with it.
+    fn client(&self) -> Result<TokioResolver, ResolveError> {
+        let runtime = Handle::try_current().map_err(|err| other("no runtime to look up in").with_source(err))?.id();
+        let setup = self.setup();
+        let dns = setup.dns.as_ref().map_err(unusable)?;
+
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = match clients.iter().position(|(id, _)| *id == runtime) {
+            Some(index) => clients.remove(index).1,
+            None => dns.connect(self.timeout).map_err(failure)?,
+        };
+        if clients.len() >= MAX_RUNTIMES {
+            clients.remove(0);
+        }
+        clients.push((runtime, client.clone()));
+        Ok(client)
+    }
+}
+
+/// What is read at the first name.
+struct Setup {
+    hosts: Hosts,
+    dns: Result<Dns, NetError>,
+}
+
+struct Dns {
+    config: ResolverConfig,
+    search: Search,
+}
+
+impl Dns {
+    fn new(config: ResolverConfig, ndots: usize) -> Self {
+        // The local domain stands in for a search list; resolv.conf(5) never has both.
+        let suffixes = match config.search() {
+            [] => config.domain().into_iter().map(Name::to_ascii).collect(),
+            search => search.iter().map(Name::to_ascii).collect(),
+        };
+        Self { config, search: Search { suffixes, ndots } }
+    }
+
+    fn connect(&self, timeout: Duration) -> Result<TokioResolver, NetError> {
+        let provider = TokioRuntimeProvider::default();
+        let mut builder = TokioResolver::builder_with_config(self.config.clone(), provider);
+        let options = builder.options_mut();
+        options.timeout = timeout / TRIES;
+        options.attempts = TRIES as usize - 1;
+        options.edns0 = true;
+        options.use_hosts_file = ResolveHosts::Never;
+        // The answers are kept by who asks, for all runtimes together.
+        options.cache_size = 0;
+        builder.build()
+    }
+}
+
+fn read_hosts() -> Hosts {
+    Hosts::from_system().unwrap_or_else(|err| {
+        tracing::debug!(%err, "no hosts file");
+        Hosts::default()
+    })
+}
+
+const NO_DATA: &str = "no records of this type (NODATA)";
+
+fn failure(error: NetError) -> ResolveError {
+    let (kind, message) = match &error {
+        NetError::Timeout => (ResolveErrorKind::Timeout, "no answer in time"),
+        NetError::Dns(DnsError::NoRecordsFound(none)) => by_code(none.response_code),
+        NetError::Dns(DnsError::ResponseCode(code)) => by_code(*code),
+        _ => (ResolveErrorKind::Other, "the lookup failed"),
+    };
+    let mut failure = ResolveError::new(kind, message);
+    if kind.is_negative_answer()
+        && let NetError::Dns(DnsError::NoRecordsFound(none)) = &error
+        && let Some(ttl) = none.negative_ttl
+    {
+        failure = failure.expires(Instant::now() + Duration::from_secs(ttl.into()).min(MAX_NEGATIVE_TTL));
+    }
+    failure.with_source(error)
+}
+
+fn by_code(code: ResponseCode) -> (ResolveErrorKind, &'static str) {
+    match code {
+        ResponseCode::NXDomain => (ResolveErrorKind::NxDomain, "the name does not exist (NXDOMAIN)"),
+        ResponseCode::NoError => (ResolveErrorKind::NoData, NO_DATA),
+        ResponseCode::ServFail => (ResolveErrorKind::ServFail, "the server failed (SERVFAIL)"),
+        ResponseCode::Refused => (ResolveErrorKind::Refused, "the server refused (REFUSED)"),
+        _ => (ResolveErrorKind::Other, "the server answered with an error"),
+    }
+}
+
+fn unusable(error: &NetError) -> ResolveError {
+    other(format!("the system's DNS configuration could not be read: {error}")).with_source(error.clone())
+}
+
+fn other(message: impl Into<std::borrow::Cow<'static, str>>) -> ResolveError {
+    ResolveError::new(ResolveErrorKind::Other, message)
+}
+
+#[cfg(test)]
+mod tests;

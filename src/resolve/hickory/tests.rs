@@ -1,0 +1,364 @@
+//! Real DNS: the server runs in this process, in a runtime of its own. The clock is never paused here.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::io;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use hickory_resolver::proto::op::{Message, Query};
+use hickory_resolver::proto::rr::rdata::{CNAME, SOA};
+use hickory_resolver::proto::rr::{RData, Record};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::resolve::Lookups;
+
+const HOST: &str = "example.com.";
+const LONG: Duration = Duration::from_secs(10);
+
+/// What the server answers, if it does.
+struct Reply {
+    code: ResponseCode,
+    answers: Vec<Record>,
+    negative_ttl: Option<u32>,
+}
+
+impl Reply {
+    fn code(code: ResponseCode) -> Self {
+        Self { code, answers: Vec::new(), negative_ttl: None }
+    }
+
+    fn addresses(query: &Query, count: u8) -> Self {
+        let records = (1..=count).map(|i| {
+            let ip: IpAddr = match query.query_type() {
+                RecordType::AAAA => [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(i)].into(),
+                _ => Ipv4Addr::new(192, 0, 2, i).into(),
+            };
+            Record::from_rdata(query.name().clone(), 60, ip.into())
+        });
+        Self { answers: records.collect(), ..Self::code(ResponseCode::NoError) }
+    }
+}
+
+type Replying = Pin<Box<dyn Future<Output = Option<Reply>> + Send>>;
+/// From a query and how many there were before it.
+type Zone = Arc<dyn Fn(Query, usize) -> Replying + Send + Sync>;
+
+struct Server {
+    addr: SocketAddr,
+    udp: Arc<AtomicUsize>,
+    tcp: Arc<AtomicUsize>,
+    runtime: Option<runtime::Runtime>,
+}
+
+impl Server {
+    fn start(zone: impl Fn(Query, usize) -> Option<Reply> + Send + Sync + 'static) -> Self {
+        Self::start_async(move |query, number| {
+            let reply = zone(query, number);
+            Box::pin(async move { reply })
+        })
+    }
+
+    fn start_async(zone: impl Fn(Query, usize) -> Replying + Send + Sync + 'static) -> Self {
+        let zone: Zone = Arc::new(zone);
+        let (udp, tcp) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let _guard = runtime.enter();
+        let (udp_socket, tcp_socket) = (0..100).find_map(|_| bind_both().ok()).expect("a port free in UDP and TCP");
+        let addr = udp_socket.local_addr().unwrap();
+        runtime.spawn(serve_udp(udp_socket, zone.clone(), udp.clone()));
+        runtime.spawn(serve_tcp(tcp_socket, zone, tcp.clone()));
+        Self { addr, udp, tcp, runtime: Some(runtime) }
+    }
+
+    /// Queries seen so far, over UDP and over TCP.
+    fn queries(&self) -> (usize, usize) {
+        (self.udp.load(Ordering::SeqCst), self.tcp.load(Ordering::SeqCst))
+    }
+
+    fn resolver(&self, timeout: Duration) -> HickoryResolver {
+        let mut resolver = HickoryResolver::with_name_servers([self.addr]);
+        resolver.set_timeout(timeout);
+        resolver
+    }
+}
+
+/// A runtime must not be dropped where another is running.
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn bind_both() -> io::Result<(UdpSocket, TcpListener)> {
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    let tcp = std::net::TcpListener::bind(udp.local_addr()?)?;
+    udp.set_nonblocking(true)?;
+    tcp.set_nonblocking(true)?;
+    Ok((UdpSocket::from_std(udp)?, TcpListener::from_std(tcp)?))
+}
+
+async fn serve_udp(socket: UdpSocket, zone: Zone, count: Arc<AtomicUsize>) {
+    let socket = Arc::new(socket);
+    let mut buffer = [0; 4096];
+    loop {
+        let Ok((len, peer)) = socket.recv_from(&mut buffer).await else { continue };
+        let request = Message::from_vec(&buffer[..len]).unwrap();
+        let replying = zone(request.queries[0].clone(), count.fetch_add(1, Ordering::SeqCst));
+        let socket = socket.clone();
+        tokio::spawn(async move {
+            let Some(reply) = replying.await else { return };
+            let response = respond(&request, reply);
+            let mut bytes = response.to_vec().unwrap();
+            if bytes.len() > request.max_payload().into() {
+                bytes = response.truncate().to_vec().unwrap();
+            }
+            let _ = socket.send_to(&bytes, peer).await;
+        });
+    }
+}
+
+async fn serve_tcp(listener: TcpListener, zone: Zone, count: Arc<AtomicUsize>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        while let Ok(len) = stream.read_u16().await {
+            let mut request = vec![0; len.into()];
+            stream.read_exact(&mut request).await.unwrap();
+            let request = Message::from_vec(&request).unwrap();
+            let replying = zone(request.queries[0].clone(), count.fetch_add(1, Ordering::SeqCst));
+            let Some(reply) = replying.await else { break };
+            let bytes = respond(&request, reply).to_vec().unwrap();
+            stream.write_u16(u16::try_from(bytes.len()).unwrap()).await.unwrap();
+            stream.write_all(&bytes).await.unwrap();
+        }
+    }
+}
+
+fn respond(request: &Message, reply: Reply) -> Message {
+    let mut response = request.clone().into_response();
+    response.metadata.response_code = reply.code;
+    response.metadata.recursion_available = true;
+    response.add_answers(reply.answers);
+    if let Some(ttl) = reply.negative_ttl {
+        let zone = Name::from_ascii("com.").unwrap();
+        let soa = SOA::new(zone.clone(), zone.clone(), 1, 1, 1, 1, ttl);
+        response.add_authority(Record::from_rdata(zone, ttl, RData::SOA(soa)));
+    }
+    response
+}
+
+fn expires_in(expires: Option<Instant>) -> Duration {
+    expires.expect("an expiry").saturating_duration_since(Instant::now())
+}
+
+/// Proves: DNS-6
+#[tokio::test]
+async fn neither_family_waits_for_the_other() {
+    for slow in [RecordType::A, RecordType::AAAA] {
+        let gate = Arc::new(Semaphore::new(0));
+        let opened = gate.clone();
+        let server = Server::start_async(move |query, _| {
+            let gate = gate.clone();
+            Box::pin(async move {
+                if query.query_type() == slow {
+                    let _ = gate.acquire().await;
+                }
+                Some(Reply::addresses(&query, 2))
+            })
+        });
+        let resolver = server.resolver(LONG);
+        let (first, second) =
+            if slow == RecordType::A { (QueryKind::A, QueryKind::Aaaa) } else { (QueryKind::Aaaa, QueryKind::A) };
+        let waiting = tokio::spawn(resolver.resolve(HOST, first));
+        let answer = resolver.resolve(HOST, second).await.unwrap();
+        assert_eq!(answer.addresses.len(), 2);
+        assert_eq!(answer.addresses[0].is_ipv4(), second == QueryKind::A);
+        assert!(expires_in(answer.expires) > Duration::from_secs(50));
+        assert!(!waiting.is_finished());
+        opened.add_permits(100);
+        assert_eq!(waiting.await.unwrap().unwrap().addresses[0].is_ipv4(), first == QueryKind::A);
+    }
+}
+
+/// Proves: DNS-14
+#[tokio::test]
+async fn failures_keep_their_kinds() {
+    let server = Server::start(|query, _| {
+        Some(match &query.name().to_ascii()[..2] {
+            "nx" => Reply { negative_ttl: Some(30), ..Reply::code(ResponseCode::NXDomain) },
+            "no" => Reply { negative_ttl: Some(1_000_000), ..Reply::code(ResponseCode::NoError) },
+            "bo" => Reply::code(ResponseCode::NoError),
+            "se" => Reply::code(ResponseCode::ServFail),
+            "re" => Reply::code(ResponseCode::Refused),
+            _ => Reply::code(ResponseCode::FormErr),
+        })
+    });
+    let resolver = server.resolver(LONG);
+    let failed = async |host: &str| resolver.resolve(host, QueryKind::Aaaa).await.unwrap_err();
+
+    let error = failed("nxdomain.").await;
+    assert_eq!(error.kind(), ResolveErrorKind::NxDomain);
+    assert!((Duration::from_secs(20)..=Duration::from_secs(30)).contains(&expires_in(error.expires)));
+    let error = failed("nodata.").await;
+    assert_eq!(error.kind(), ResolveErrorKind::NoData);
+    assert!(expires_in(error.expires) <= MAX_NEGATIVE_TTL);
+    for (host, kind) in [
+        // Without a SOA record a negative answer is not kept (RFC 2308 section 5).
+        ("bo.", ResolveErrorKind::NoData),
+        ("servfail.", ResolveErrorKind::ServFail),
+        ("refused.", ResolveErrorKind::Refused),
+        ("formerr.", ResolveErrorKind::Other),
+    ] {
+        let error = failed(host).await;
+        assert_eq!((error.kind(), error.expires), (kind, None), "{host}");
+        assert!(error.source().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_chain_of_aliases_lives_as_long_as_its_shortest_link() {
+    let server = Server::start(|query, _| {
+        let target = Name::from_ascii("target.example.").unwrap();
+        let mut reply = Reply::addresses(&Query::query(target.clone(), query.query_type()), 1);
+        reply.answers.insert(0, Record::from_rdata(query.name().clone(), 5, RData::CNAME(CNAME(target))));
+        Some(reply)
+    });
+    let answer = server.resolver(LONG).resolve(HOST, QueryKind::A).await.unwrap();
+    assert_eq!(answer.addresses, ["192.0.2.1:0".parse().unwrap()]);
+    assert!(expires_in(answer.expires) <= Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_silent_server_ends_as_a_timeout() {
+    let server = Server::start(|_, _| None);
+    let start = Instant::now();
+    let error = server.resolver(Duration::from_millis(300)).resolve(HOST, QueryKind::A).await.unwrap_err();
+    assert_eq!(error.kind(), ResolveErrorKind::Timeout);
+    let elapsed = start.elapsed();
+    assert!((Duration::from_millis(290)..Duration::from_millis(1500)).contains(&elapsed), "{elapsed:?}");
+}
+
+#[tokio::test]
+async fn a_lost_packet_costs_at_most_a_third_of_the_time() {
+    let server = Server::start(|query, number| (number > 0).then(|| Reply::addresses(&query, 1)));
+    let start = Instant::now();
+    server.resolver(Duration::from_millis(1500)).resolve(HOST, QueryKind::A).await.unwrap();
+    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_kilobyte_needs_no_tcp_and_more_goes_there() {
+    let server = Server::start(|query, _| {
+        let count = if query.name().to_ascii().starts_with("big") { 200 } else { 62 };
+        Some(Reply::addresses(&query, count))
+    });
+    let resolver = server.resolver(LONG);
+    assert_eq!(resolver.resolve(HOST, QueryKind::A).await.unwrap().addresses.len(), 62);
+    assert_eq!(server.queries(), (1, 0));
+    assert_eq!(resolver.resolve("big.", QueryKind::A).await.unwrap().addresses.len(), 200);
+    assert_eq!(server.queries(), (2, 1));
+}
+
+/// Proves: DNS-13
+#[tokio::test]
+async fn a_kept_answer_sends_no_packet() {
+    let server = Server::start(|query, _| {
+        Some(match query.query_type() {
+            RecordType::A => Reply::addresses(&query, 1),
+            _ => Reply { negative_ttl: Some(60), ..Reply::code(ResponseCode::NoError) },
+        })
+    });
+    let lookups = Lookups::new(Arc::new(server.resolver(LONG)));
+    for host in [HOST, "EXAMPLE.com."].map(Arc::from) {
+        lookups.lookup(&host, QueryKind::A, Duration::ZERO).await.unwrap();
+        let error = lookups.lookup(&host, QueryKind::Aaaa, Duration::ZERO).await.unwrap_err();
+        assert_eq!(error.kind(), ResolveErrorKind::NoData);
+    }
+    assert_eq!(server.queries(), (2, 0));
+}
+
+#[test]
+fn one_resolver_serves_runtimes_that_end_or_stand_still() {
+    let server = Server::start(|query, _| Some(Reply::addresses(&query, 1)));
+    let resolver = server.resolver(LONG);
+    let dropped = current_thread();
+    dropped.block_on(resolver.resolve(HOST, QueryKind::A)).unwrap();
+    drop(dropped);
+    let parked = current_thread();
+    parked.block_on(resolver.resolve(HOST, QueryKind::A)).unwrap();
+
+    let (sender, receiver) = mpsc::channel();
+    let other = resolver.clone();
+    let thread = thread::spawn(move || {
+        for _ in 0..2 * MAX_RUNTIMES {
+            current_thread().block_on(other.resolve(HOST, QueryKind::A)).unwrap();
+        }
+        sender.send(()).unwrap();
+    });
+    receiver.recv_timeout(LONG).expect("other runtimes must not wait for the parked one");
+    thread.join().unwrap();
+    assert_eq!(resolver.shared.clients.lock().unwrap().len(), MAX_RUNTIMES);
+    parked.block_on(resolver.resolve(HOST, QueryKind::A)).unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_lookup_leaves_the_next_one_unharmed() {
+    let server = Server::start_async(|query, number| {
+        Box::pin(async move {
+            sleep(Duration::from_millis(if number == 0 { 200 } else { 0 })).await;
+            Some(Reply::addresses(&query, 1))
+        })
+    });
+    let resolver = server.resolver(LONG);
+    timeout(Duration::from_millis(20), resolver.resolve(HOST, QueryKind::A)).await.unwrap_err();
+    assert!(resolver.resolve(HOST, QueryKind::A).await.is_ok());
+}
+
+#[tokio::test]
+async fn only_addresses_of_one_family_are_asked_for() {
+    let server = Server::start(|query, _| Some(Reply::addresses(&query, 1)));
+    for kind in [QueryKind::Https, QueryKind::Addresses] {
+        let error = server.resolver(LONG).resolve(HOST, kind).await.unwrap_err();
+        assert_eq!(error.kind(), ResolveErrorKind::Other);
+    }
+    assert_eq!(server.queries(), (0, 0));
+}
+
+#[tokio::test]
+async fn without_a_configuration_only_names_that_need_none_resolve() {
+    let broken = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let still_broken = broken.clone();
+    let resolver = HickoryResolver::from_setup(move || {
+        let mut hosts = Hosts::default();
+        hosts.read_hosts_conf(&b"192.0.2.7 printer"[..]).unwrap();
+        let dns = if still_broken.load(Ordering::SeqCst) {
+            Err(io::Error::from(io::ErrorKind::NotFound).into())
+        } else {
+            let search = vec![Name::from_ascii("lan").unwrap()];
+            Ok(Dns::new(ResolverConfig::from_parts(None, search, Vec::new()), 1))
+        };
+        Setup { hosts, dns }
+    });
+    assert_eq!(resolver.names("printer").unwrap(), Names::Fixed(vec!["192.0.2.7:0".parse().unwrap()]));
+    assert!(matches!(resolver.names("localhost"), Ok(Names::Fixed(_))));
+    for error in [resolver.names("example.com").unwrap_err(), resolver.resolve(HOST, QueryKind::A).await.unwrap_err()] {
+        assert_eq!(error.kind(), ResolveErrorKind::Other);
+        let text = error.to_string();
+        assert!(text.starts_with("the system's DNS configuration could not be read: "), "{text}");
+        assert!(text.contains("not found"), "{text}");
+    }
+    broken.store(false, Ordering::SeqCst);
+    assert_eq!(resolver.names("db").unwrap(), Names::Ask(vec!["db.lan.".into(), "db.".into()]));
+}
+
+fn current_thread() -> runtime::Runtime {
+    runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
