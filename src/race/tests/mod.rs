@@ -11,6 +11,7 @@ mod answers;
 mod changes;
 mod failures;
 mod misuse;
+mod order;
 mod pacing;
 mod presets;
 mod queries;
