@@ -16,5 +16,6 @@ mod pacing;
 mod presets;
 mod queries;
 mod timeouts;
+mod tls;
 mod triggers;
 mod winning;
