@@ -9,6 +9,7 @@ mod scene;
 
 mod answers;
 mod changes;
+mod errors;
 mod failures;
 mod misuse;
 mod order;
