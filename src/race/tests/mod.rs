@@ -20,3 +20,7 @@ mod timeouts;
 mod tls;
 mod triggers;
 mod winning;
+
+mod model;
+mod property;
+mod world;

@@ -90,7 +90,7 @@ fn addresses_without_a_route_go_last() {
     let routeless = |names: &str, routeless| {
         order_of(Scene::with(|setup| {
             setup.fixed(names);
-            setup.routeless = routeless;
+            setup.routeless = String::from(routeless);
         }))
     };
     assert_eq!(routeless("6a 6b 4a 4b", "6a 6b"), "4a 4b 6a 6b");
@@ -102,7 +102,7 @@ fn addresses_without_a_route_go_last() {
 /// A late answer is probed too, and what has started already keeps its place in the order.
 #[test]
 fn a_late_answer_is_probed_too() {
-    let mut scene = Scene::with(|setup| setup.routeless = "4a");
+    let mut scene = Scene::with(|setup| setup.routeless = "4a".into());
     scene.at(10).answer(Aaaa, "6a 6b").at(30).answer(A, "4a 4b");
     assert_eq!(order_of(scene), "6a 4b 6b 4a");
 }

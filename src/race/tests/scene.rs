@@ -22,7 +22,7 @@ pub(super) struct Setup {
     pub(super) environment: Environment,
     pub(super) config: Config,
     /// Addresses that this machine has no route to.
-    pub(super) routeless: &'static str,
+    pub(super) routeless: String,
 }
 
 impl Setup {
@@ -36,7 +36,7 @@ impl Setup {
             preferred: Family::V6,
             tls: false,
         };
-        Self { uri: format!("http://{HOST}/"), environment, config: Config::default(), routeless: "" }
+        Self { uri: format!("http://{HOST}/"), environment, config: Config::default(), routeless: String::new() }
     }
 
     pub(super) fn https(&mut self) -> &mut Self {
@@ -144,6 +144,10 @@ impl Scene {
     /// Nothing happens before `time`; moves on to it.
     pub(super) fn expect_idle_until(&mut self, time: u64) -> &mut Self {
         self.expect("").at(time - 1).expect("").at(time)
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.now
     }
 
     /// When the race wants to be polled again at the latest.
