@@ -54,7 +54,7 @@ impl Model<'_> {
             for family in 0..2 {
                 if let Some((_, count)) = self.world.answers[family].filter(|(at, _)| *at == now) {
                     self.known[family] = Some(count);
-                    self.first_address = self.first_address.or((count > 0).then_some(now));
+                    self.first_address = self.first_address.or_else(|| (count > 0).then_some(now));
                     self.settle(now);
                 }
             }
@@ -129,8 +129,8 @@ impl Model<'_> {
 
     /// When the next endpoint has its turn.
     fn turn(&self) -> u64 {
-        let sent = self.tries.iter().filter(|it| it.ended != Some(End::NothingSent));
-        let Some(last) = sent.last() else {
+        let mut sent = self.tries.iter().filter(|it| it.ended != Some(End::NothingSent));
+        let Some(last) = sent.next_back() else {
             let first = self.first_address.unwrap();
             return if self.known[0].is_some() { first } else { first + self.world.resolution_delay };
         };
