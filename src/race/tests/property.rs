@@ -343,7 +343,7 @@ impl Nonsense {
         let attempt = |id: usize| id.checked_rem(scene.attempts.len()).map(AttemptId);
         Some(match self {
             Self::Answer(id, Ok(numbers)) => {
-                let answer = Answer::from_socket_addrs(numbers.into_iter().map(|number| numbered(number)));
+                let answer = Answer::from_socket_addrs(numbers.into_iter().map(numbered));
                 Input::Answer { id: query(id)?, result: Ok(answer) }
             }
             Self::Answer(id, Err(kind)) => Input::Answer { id: query(id)?, result: Err(ResolveError::new(kind, "")) },
