@@ -1,0 +1,106 @@
+//! One host of the lab: its name server, its sites, and connectors that reach it.
+
+// Every test binary uses another part of it.
+#![allow(dead_code, unreachable_pub)]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use hickory_server::proto::rr::RecordType;
+use hyper_happy_eyeballs::resolve::HickoryResolver;
+use hyper_happy_eyeballs::{Builder, Config, Families, HappyEyeballsConnector};
+
+use crate::lab::{Behaviour, Ca, Certificate, Dns, Loopback, Reply, Server, Site, Sites};
+
+/// The name of the host.
+pub const HOST: &str = "www.lab.test";
+
+/// Addresses of one common prefix length with their source, so that rule 9 of RFC 6724 leaves their order alone.
+pub const V4: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 8)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10)),
+];
+
+pub const HTTP: Site = Site::Http(Behaviour::Serve);
+pub const HTTPS: Site = Site::GOOD;
+
+/// A site with a good certificate that does something else than to serve.
+pub fn faulty(behaviour: Behaviour) -> Site {
+    Site::Https(Certificate::Good, behaviour)
+}
+
+pub struct Host {
+    pub ca: Ca,
+    pub dns: Dns,
+    pub sites: Sites,
+}
+
+impl Host {
+    /// Opens `sites` and has their addresses in DNS, in this order within a family.
+    pub async fn open(sites: impl IntoIterator<Item = (IpAddr, Site)>) -> Self {
+        let layout: Vec<_> = sites.into_iter().collect();
+        let ca = Ca::new();
+        let sites = Sites::open(&ca, HOST, layout.iter().copied()).await.expect("loopback has these addresses");
+        let dns = Dns::start().await.expect("a name server on loopback");
+        let ips = || layout.iter().map(|(ip, _)| *ip);
+        let a: Vec<_> = ips().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }).collect();
+        let aaaa: Vec<_> = ips().filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None }).collect();
+        dns.set(HOST, RecordType::A, Reply::a(a));
+        dns.set(HOST, RecordType::AAAA, Reply::aaaa(aaaa));
+        Self { ca, dns, sites }
+    }
+
+    /// One site on the first address.
+    pub async fn with(site: Site) -> Self {
+        Self::open([(V4[0], site)]).await
+    }
+
+    pub fn addr(&self, ip: IpAddr) -> SocketAddr {
+        SocketAddr::new(ip, self.sites.port())
+    }
+
+    /// The server of the first site that has one.
+    pub fn server(&self) -> &Server {
+        &self.sites.servers()[0]
+    }
+
+    pub fn uri(&self, scheme: &str) -> String {
+        format!("{scheme}://{HOST}:{}/", self.sites.port())
+    }
+
+    /// A builder that asks the host's name server, without a choice about TLS.
+    pub fn bare_builder(&self) -> Builder {
+        HappyEyeballsConnector::builder()
+            .resolver(HickoryResolver::with_name_servers([self.dns.addr()]))
+            .config(config())
+    }
+
+    /// The same with TLS that trusts the host's authority.
+    pub fn builder(&self) -> Builder {
+        self.bare_builder().tls_config(self.ca.client_config(&[]))
+    }
+
+    pub fn connector(&self) -> HappyEyeballsConnector {
+        self.configured(config())
+    }
+
+    pub fn configured(&self, config: Config) -> HappyEyeballsConnector {
+        self.builder().config(config).build().expect("TLS is chosen")
+    }
+}
+
+/// The defaults, but both families: which ones the machine of the tests has must not matter.
+pub fn config() -> Config {
+    let mut config = Config::default();
+    config.families(Families::Both);
+    config
+}
+
+/// ::1 refuses and `ip` is what `site` says. Without ::1 there is nothing that has to refuse.
+pub async fn only_ipv4(ip: IpAddr, site: Site) -> Vec<(IpAddr, Site)> {
+    let mut sites = vec![(ip, site)];
+    if Loopback::detect().await == Loopback::Both {
+        sites.push((std::net::Ipv6Addr::LOCALHOST.into(), Site::Refused));
+    }
+    sites
+}
