@@ -58,9 +58,11 @@ pub fn chain(error: &dyn StdError) -> String {
 #[derive(Clone)]
 pub struct Script {
     kinds: Kinds,
-    answer: Arc<dyn Fn(&str, QueryKind) -> Resolving + Send + Sync>,
+    answer: Arc<Respond>,
     asked: Arc<Mutex<Vec<(String, QueryKind)>>>,
 }
+
+type Respond = dyn Fn(&str, QueryKind) -> Resolving + Send + Sync;
 
 impl Script {
     pub fn new(kinds: Kinds, answer: impl Fn(&str, QueryKind) -> Resolving + Send + Sync + 'static) -> Self {
