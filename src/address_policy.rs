@@ -22,7 +22,9 @@ use crate::origin::{Host, Origin};
 /// });
 /// ```
 #[derive(Clone)]
-pub struct AddressPolicy(Arc<dyn Fn(&Origin, SocketAddr) -> Verdict + Send + Sync>);
+pub struct AddressPolicy(Arc<Judge>);
+
+type Judge = dyn Fn(&Origin, SocketAddr) -> Verdict + Send + Sync;
 
 impl AddressPolicy {
     /// A policy made of a function. It has to be pure and quick: it runs inside the race.

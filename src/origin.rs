@@ -58,7 +58,8 @@ impl Origin {
 
     /// The port that the URI names, or the scheme's: 443 for `https` and `wss`, otherwise 80.
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(if self.is_secure() { 443 } else { 80 })
+        let default = if self.is_secure() { 443 } else { 80 };
+        self.port.unwrap_or(default)
     }
 
     /// The port that the URI names itself.

@@ -13,8 +13,10 @@ use rustls::pki_types::ServerName;
 
 use super::{HappyEyeballsConnector, Schemes, override_key};
 use crate::config::Config;
+#[cfg(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
+use crate::dial::tls::setup::{self, TlsSetupError};
 #[cfg(feature = "rustls")]
-use crate::dial::tls::{self, Alpn, ServerNames, TlsClient, TlsSetupError};
+use crate::dial::tls::{Alpn, ServerNames, TlsClient};
 use crate::resolve::{Lookups, Resolve, ServiceResolver};
 
 /// Makes a [`HappyEyeballsConnector`].
@@ -55,6 +57,7 @@ enum Roots {
 #[cfg(feature = "rustls")]
 #[derive(Clone, Default)]
 struct TlsOptions {
+    #[cfg(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
     provider: Option<Arc<rustls::crypto::CryptoProvider>>,
     alpn: Alpn,
     server_names: Option<ServerNames>,
@@ -115,8 +118,11 @@ impl Builder {
     /// The cryptography of the TLS that the builder sets up itself.
     ///
     /// Default is the process's default provider, else aws-lc-rs, else ring, by the features.
-    #[cfg(feature = "rustls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    #[cfg(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
+    #[cfg_attr(
+        docsrs,
+        doc(cfg(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots")))
+    )]
     pub fn crypto_provider(mut self, provider: impl Into<Arc<rustls::crypto::CryptoProvider>>) -> Self {
         self.tls.provider = Some(provider.into());
         self
@@ -198,25 +204,36 @@ impl Builder {
     ///
     /// Neither TLS nor [`plaintext`](Self::plaintext) was chosen, or TLS cannot be set up: no crypto provider is
     /// compiled in, or the system's root certificates cannot be read.
-    pub fn build(mut self) -> Result<HappyEyeballsConnector, BuildError> {
+    pub fn build(self) -> Result<HappyEyeballsConnector, BuildError> {
         match self.choice {
-            None => return Err(BuildError { source: None }),
-            Some(Choice::Plaintext) => {}
+            None => Err(BuildError { source: None }),
+            Some(Choice::Plaintext) => Ok(self.connector),
             #[cfg(feature = "rustls")]
             Some(Choice::Tls(roots)) => {
-                let config = match roots {
-                    Roots::Config(config) => config,
-                    #[cfg(feature = "native-roots")]
-                    Roots::Native => tls::with_native_roots(self.tls.provider)?.into(),
-                    #[cfg(feature = "platform-verifier")]
-                    Roots::Platform => tls::with_platform_verifier(self.tls.provider)?.into(),
-                    #[cfg(feature = "webpki-roots")]
-                    Roots::WebPki => tls::with_webpki_roots(self.tls.provider)?.into(),
-                };
-                self.connector.tls = Some(TlsClient::new(config, self.tls.alpn, self.tls.server_names));
+                let config = roots.config(&self.tls)?;
+                let tls = TlsClient::new(config, self.tls.alpn, self.tls.server_names);
+                Ok(HappyEyeballsConnector { tls: Some(tls), ..self.connector })
             }
         }
-        Ok(self.connector)
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl Roots {
+    #[cfg_attr(
+        not(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots")),
+        allow(unused_variables)
+    )]
+    fn config(self, options: &TlsOptions) -> Result<Arc<rustls::ClientConfig>, BuildError> {
+        match self {
+            Self::Config(config) => Ok(config),
+            #[cfg(feature = "native-roots")]
+            Self::Native => Ok(setup::with_native_roots(options.provider.clone())?.into()),
+            #[cfg(feature = "platform-verifier")]
+            Self::Platform => Ok(setup::with_platform_verifier(options.provider.clone())?.into()),
+            #[cfg(feature = "webpki-roots")]
+            Self::WebPki => Ok(setup::with_webpki_roots(options.provider.clone())?.into()),
+        }
     }
 }
 
@@ -270,7 +287,7 @@ pub struct BuildError {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
 impl From<TlsSetupError> for BuildError {
     fn from(error: TlsSetupError) -> Self {
         Self { source: Some(Box::new(error)) }

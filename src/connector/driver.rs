@@ -37,10 +37,13 @@ struct Driver<'a, D: Dial> {
     timer: Option<Timer>,
 }
 
+/// A TCP connection and the round-trip time of its handshake.
+type Connection<D> = (<D as Dial>::Tcp, Option<Duration>);
+
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 enum Attempt<D: Dial> {
-    Connecting(BoxFuture<Result<(D::Tcp, Option<Duration>), Failure>>),
+    Connecting(BoxFuture<Result<Connection<D>, Failure>>),
     /// TCP is up, and the race has not said what for.
     Connected(D::Tcp),
     ShakingHands(BoxFuture<Result<D::Stream, Failure>>),

@@ -118,22 +118,27 @@ impl Dial for Dialer {
         }
     }
 
+    #[cfg(feature = "rustls")]
     fn tls(&self, tcp: TcpStream) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
-        #[cfg(feature = "rustls")]
         let target = self.tls.clone();
         async move {
-            #[cfg(feature = "rustls")]
-            if let Some(target) = target {
-                return Ok(Transport::tls(target.handshake(tcp).await?));
-            }
-            drop(tcp);
-            Err(Failure::new(FailureKind::Tls, "this connect has no TLS"))
+            let target = target.ok_or_else(no_tls)?;
+            Ok(Transport::tls(target.handshake(tcp).await?))
         }
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    fn tls(&self, _: TcpStream) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
+        std::future::ready(Err(no_tls()))
     }
 
     fn plain(&self, tcp: TcpStream) -> Transport {
         Transport::Tcp(TokioIo::new(tcp))
     }
+}
+
+fn no_tls() -> Failure {
+    Failure::new(FailureKind::Tls, "this connect has no TLS")
 }
 
 /// The kernel connects an IPv4-mapped address over IPv4, so that is what the policy has to see.

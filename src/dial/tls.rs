@@ -1,15 +1,16 @@
-//! TLS by rustls: the handshake, and the configurations that it takes.
+//! TLS by rustls.
+
+// A finished `ClientConfig` needs none of it.
+#[cfg(any(test, feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
+pub(crate) mod setup;
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use http::Uri;
-use rustls::client::WantsClientCert;
-use rustls::crypto::CryptoProvider;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -114,96 +115,6 @@ fn finish_config(mut config: ClientConfig, alpn: Alpn) -> ClientConfig {
         config.alpn_protocols.retain(|protocol| protocol != b"h2");
     }
     config
-}
-
-/// A configuration that trusts what the operating system trusts, judged by its own verifier where it has one.
-#[cfg(feature = "platform-verifier")]
-pub(crate) fn with_platform_verifier(provider: Option<Arc<CryptoProvider>>) -> Result<ClientConfig, TlsSetupError> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-
-    let builder = builder(provider)?
-        .with_platform_verifier()
-        .map_err(|error| TlsSetupError::new("the platform's certificate verifier cannot be used", error))?;
-    Ok(without_client_certificate(builder))
-}
-
-/// A configuration that trusts Mozilla's roots, compiled in.
-#[cfg(feature = "webpki-roots")]
-pub(crate) fn with_webpki_roots(provider: Option<Arc<CryptoProvider>>) -> Result<ClientConfig, TlsSetupError> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    Ok(without_client_certificate(builder(provider)?.with_root_certificates(roots)))
-}
-
-/// A configuration that trusts the roots found in the operating system's files now.
-#[cfg(feature = "native-roots")]
-pub(crate) fn with_native_roots(provider: Option<Arc<CryptoProvider>>) -> Result<ClientConfig, TlsSetupError> {
-    const NO_ROOTS: &str = "no root certificate found on this system";
-
-    let mut roots = rustls::RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::warn!("root certificates: {error}");
-    }
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        return Err(match found.errors.into_iter().next() {
-            Some(error) => TlsSetupError::new(NO_ROOTS, error),
-            None => TlsSetupError { message: NO_ROOTS, source: None },
-        });
-    }
-    Ok(without_client_certificate(builder(provider)?.with_root_certificates(roots)))
-}
-
-fn builder(provider: Option<Arc<CryptoProvider>>) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsSetupError> {
-    let provider = provider
-        .or_else(|| CryptoProvider::get_default().cloned())
-        .or_else(compiled_provider)
-        .ok_or(TlsSetupError { message: NO_PROVIDER, source: None })?;
-    ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsSetupError::new("the crypto provider has no cipher suite of TLS 1.2 or 1.3", error))
-}
-
-fn without_client_certificate(builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> ClientConfig {
-    builder.with_no_client_auth()
-}
-
-const NO_PROVIDER: &str = "no crypto provider: turn on the feature `aws-lc-rs` or `ring`, install a default with \
-                           `CryptoProvider::install_default`, or give a finished `ClientConfig`";
-
-/// rustls refuses to choose when several of its own are compiled in; we take the faster one.
-fn compiled_provider() -> Option<Arc<CryptoProvider>> {
-    #[cfg(feature = "aws-lc-rs")]
-    return Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-    #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
-    return Some(Arc::new(rustls::crypto::ring::default_provider()));
-    #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
-    return None;
-}
-
-/// Why no TLS configuration could be made.
-#[derive(Debug)]
-pub(crate) struct TlsSetupError {
-    message: &'static str,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-}
-
-impl TlsSetupError {
-    fn new(message: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { message, source: Some(source.into()) }
-    }
-}
-
-impl fmt::Display for TlsSetupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message)
-    }
-}
-
-impl StdError for TlsSetupError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&**self.source.as_ref()?)
-    }
 }
 
 #[cfg(all(test, any(feature = "aws-lc-rs", feature = "ring")))]

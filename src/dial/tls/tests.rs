@@ -37,7 +37,7 @@ impl Authority {
     fn client(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.as_ref().der().clone()).unwrap();
-        without_client_certificate(builder(None).unwrap().with_root_certificates(roots))
+        setup::builder(None).unwrap().with_root_certificates(roots).with_no_client_auth()
     }
 
     fn server(&self, name: &str, edit: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
@@ -45,7 +45,7 @@ impl Authority {
         edit(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
-        let mut config = ServerConfig::builder_with_provider(compiled_provider().unwrap())
+        let mut config = ServerConfig::builder_with_provider(setup::compiled_provider().unwrap())
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -285,16 +285,4 @@ fn alpn_is_the_callers_or_what_is_enabled() {
         assert_eq!(alpn(&[], false, true), ["http/1.1"]);
         assert_eq!(alpn(&["h2", "x"], true, false), ["x"]);
     }
-}
-
-#[cfg(feature = "platform-verifier")]
-#[test]
-fn the_platform_verifier_makes_a_config() {
-    with_platform_verifier(None).unwrap();
-}
-
-#[cfg(feature = "webpki-roots")]
-#[test]
-fn mozillas_roots_make_a_config() {
-    with_webpki_roots(None).unwrap();
 }
