@@ -152,16 +152,21 @@ impl Race {
             return Next::Wait(None);
         }
         let Some(ready) = self.resolution.ready_at(&self.environment, &self.config) else { return Next::Wait(None) };
-        let endpoints = self.resolution.endpoints(self.environment.preferred);
-        let unknown = |addr: &SocketAddr| self.probed.iter().all(|probed| probed.addr != *addr);
-        // One endpoint has no order, and what has started needs none.
-        let addrs: Vec<_> =
-            endpoints.iter().copied().filter(|addr| unknown(addr) && !self.attempts.contains(*addr)).collect();
-        if endpoints.len() > 1 && !addrs.is_empty() {
-            return Next::Probe(addrs);
+        let mut endpoints = self.resolution.endpoints(self.environment.preferred);
+        if endpoints.iter().all(|addr| self.attempts.contains(*addr)) {
+            return Next::Wait(None);
         }
-        let ordered = order::order(endpoints, &self.probed, self.config.preferred_family_count);
-        match self.attempts.next_start(&ordered, ready, &self.config) {
+        // One endpoint has no order, and what has started needs none.
+        if endpoints.len() > 1 {
+            let unknown = |addr: &SocketAddr| self.probed.iter().all(|probed| probed.addr != *addr);
+            let addrs: Vec<_> =
+                endpoints.iter().copied().filter(|addr| unknown(addr) && !self.attempts.contains(*addr)).collect();
+            if !addrs.is_empty() {
+                return Next::Probe(addrs);
+            }
+            endpoints = order::order(endpoints, &self.probed, self.config.preferred_family_count);
+        }
+        match self.attempts.next_start(&endpoints, ready, &self.config) {
             Some((addr, due)) => Next::Start(addr, due),
             None => Next::Wait(None),
         }

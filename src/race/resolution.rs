@@ -185,10 +185,11 @@ impl Resolution {
 
     /// The endpoints that may be dialled, each once, the preferred family's answer first.
     pub(super) fn endpoints(&self, preferred: Family) -> Vec<SocketAddr> {
-        let mut queries: Vec<&Query> = self.queries.iter().collect();
-        queries.sort_by_key(|query| !query.satisfies(preferred));
+        let leads = |query: &&Query| query.satisfies(preferred);
+        let first = self.queries.iter().filter(leads);
+        let second = self.queries.iter().filter(|query| !leads(query));
         let mut endpoints: Vec<SocketAddr> = Vec::new();
-        for &addr in queries.into_iter().flat_map(Query::usable) {
+        for &addr in first.chain(second).flat_map(Query::usable) {
             if !endpoints.contains(&addr) {
                 endpoints.push(addr);
             }
