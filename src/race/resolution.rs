@@ -56,7 +56,7 @@ impl Resolution {
             Names::Fixed(addresses) => {
                 let name = match origin.host() {
                     Host::Name(name) => name.clone(),
-                    Host::Address { .. } => Arc::from(""),
+                    Host::Address { .. } => Arc::default(),
                 };
                 let query = Query { name, kind: QueryKind::Addresses, asked: now, ended: None, state: State::Pending };
                 this.queries.push(query);
@@ -195,6 +195,11 @@ impl Resolution {
             }
         }
         endpoints
+    }
+
+    /// Whether each of those endpoints is as `condition` says.
+    pub(super) fn all_endpoints(&self, condition: impl Fn(SocketAddr) -> bool) -> bool {
+        self.queries.iter().flat_map(Query::usable).all(|addr| condition(*addr))
     }
 
     /// When what is known is enough to start: `None` while it is not and no timer would make it so.
