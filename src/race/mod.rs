@@ -116,7 +116,7 @@ impl Race {
                 return Output::Attempt { id, addr };
             }
             Next::Start(_, due) => Some(due),
-            Next::Wait(timer) => timer,
+            Next::Nothing => None,
         };
         if self.is_over(next) {
             self.finish(Outcome::Failed, now);
@@ -149,11 +149,11 @@ impl Race {
 
     fn next_start(&self) -> Next {
         if self.committed {
-            return Next::Wait(None);
+            return Next::Nothing;
         }
-        let Some(ready) = self.resolution.ready_at(&self.environment, &self.config) else { return Next::Wait(None) };
+        let Some(ready) = self.resolution.ready_at(&self.environment, &self.config) else { return Next::Nothing };
         if self.resolution.all_endpoints(|addr| self.attempts.contains(addr)) {
-            return Next::Wait(None);
+            return Next::Nothing;
         }
         let mut endpoints = self.resolution.endpoints(self.environment.preferred);
         // One endpoint has no order, and what has started needs none.
@@ -168,7 +168,7 @@ impl Race {
         }
         match self.attempts.next_start(&endpoints, ready, &self.config) {
             Some((addr, due)) => Next::Start(addr, due),
-            None => Next::Wait(None),
+            None => Next::Nothing,
         }
     }
 
@@ -221,6 +221,6 @@ enum Next {
     Probe(Vec<SocketAddr>),
     /// This endpoint, at that time.
     Start(SocketAddr, Instant),
-    /// Nothing before an input, or that time.
-    Wait(Option<Instant>),
+    /// Nothing before an input.
+    Nothing,
 }
