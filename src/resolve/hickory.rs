@@ -236,7 +236,11 @@ fn failure(error: NetError) -> ResolveError {
         NetError::Dns(DnsError::ResponseCode(code)) => by_code(*code),
         _ => (ResolveErrorKind::Other, "the lookup failed"),
     };
-    let mut failure = ResolveError::new(kind, message);
+    let mut failure = match kind {
+        // The kind alone says little; a missing descriptor has to be seen in the error of the connect.
+        ResolveErrorKind::Other => other(format!("{message}: {error}")),
+        _ => ResolveError::new(kind, message),
+    };
     if kind.is_negative_answer()
         && let NetError::Dns(DnsError::NoRecordsFound(none)) = &error
         && let Some(ttl) = none.negative_ttl
