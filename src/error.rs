@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::report::{AttemptOutcome, Failure, FailureKind, Report, Stage};
-use crate::resolve::{ResolveError, ResolveErrorKind};
+use crate::resolve::{QueryKind, ResolveError, ResolveErrorKind};
 
 /// Why a connect failed.
 ///
@@ -97,17 +97,11 @@ impl Error {
                 }
             }
             None if denied => (Kind::Denied, "every address is denied", None),
-            None => {
-                let error = report.queries.iter().find_map(|query| match &query.result {
-                    Some(Err(error)) => Some(Source::Resolve(error.clone())),
-                    _ => None,
-                });
-                match error {
-                    Some(error) => (Kind::Dns, "dns error", Some(error)),
-                    // No query failed and nothing was tried: no address is of a family that may be dialled.
-                    None => (Kind::Connect, "Network unreachable", None),
-                }
-            }
+            None => match failed_lookups(&report).next().cloned() {
+                Some(error) => (Kind::Dns, "dns error", Some(Source::Resolve(error))),
+                // No query failed and nothing was tried: no address is of a family that may be dialled.
+                None => (Kind::Connect, "Network unreachable", None),
+            },
         };
         Self(Box::new(Inner { kind, message, source, report: Some(Arc::new(report)) }))
     }
@@ -137,7 +131,10 @@ impl Error {
         match self.0.kind {
             Kind::Timeout => true,
             Kind::Dns => match &self.0.source {
-                Some(Source::Resolve(error)) => error.kind() == ResolveErrorKind::Timeout,
+                Some(Source::Resolve(error)) => {
+                    let lookups = self.report().into_iter().flat_map(|report| failed_lookups(report));
+                    lookups.chain([error]).all(|error| error.kind() == ResolveErrorKind::Timeout)
+                }
                 _ => false,
             },
             _ => self.report().is_some_and(|report| {
@@ -164,6 +161,12 @@ impl Error {
     pub fn report(&self) -> Option<&Arc<Report>> {
         self.0.report.as_ref()
     }
+}
+
+/// The lookups that left the race without addresses. HTTPS is none: most names have no such records, and need none.
+fn failed_lookups(report: &Report) -> impl Iterator<Item = &ResolveError> {
+    let lookups = report.queries.iter().filter(|query| query.kind != QueryKind::Https);
+    lookups.filter_map(|query| query.result.as_ref()?.as_ref().err())
 }
 
 /// How far an attempt got: a certificate was judged after everything else of the handshake.

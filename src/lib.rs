@@ -1,7 +1,72 @@
-//! Happy Eyeballs for hyper.
+//! Happy Eyeballs for hyper: a connector that races every address of a name, TLS included.
+//!
+//! [`HappyEyeballsConnector`] is a tower `Service<Uri>` that takes the place of hyper-util's `HttpConnector` (and, as
+//! it has TLS, of hyper-rustls around it). It follows RFC 8305 and its successor,
+//! draft-ietf-happy-happyeyeballs-v3: A and AAAA are asked for separately and used when they arrive, one address
+//! after the other is tried 250 ms apart without giving up the earlier ones, and the first that has finished TCP *and*
+//! TLS wins.
+//!
+//! ```
+//! # #[cfg(all(feature = "hickory", feature = "platform-verifier", feature = "aws-lc-rs"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use http_body_util::Empty;
+//! use hyper::body::Bytes;
+//! use hyper_happy_eyeballs::HappyEyeballsConnector;
+//! use hyper_util::client::legacy::Client;
+//! use hyper_util::rt::TokioExecutor;
+//!
+//! let connector = HappyEyeballsConnector::builder()
+//!     .platform_verifier() // or .webpki_roots(), .tls_config(cfg), .plaintext()
+//!     .enable_all_versions()
+//!     .build()?;
+//! let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "hickory", feature = "platform-verifier", feature = "aws-lc-rs")))]
+//! # fn main() {}
+//! ```
+//!
+//! # What a connect does
+//!
+//! 1. The [`Origin`] is read from the `Uri`: scheme, host, port.
+//! 2. The resolver says what to ask for: nothing for a literal, a name in the hosts file, or an override; otherwise the
+//!    names of the search list, one after the other. See [`resolve`].
+//! 3. AAAA and A are asked for at once. The first answer starts the race, except that an IPv4 answer gives the IPv6
+//!    answer 50 ms, the Resolution Delay.
+//! 4. Endpoints that the [`AddressPolicy`] lets through are put in order, the families taking turns.
+//! 5. One attempt starts after the other: one Connection Attempt Delay (250 ms) apart, or at once, but never within
+//!    10 ms, when the last one failed. No attempt is given up for being slow.
+//! 6. The first endpoint that has finished TCP, and TLS where the scheme asks for it, wins. The others are closed.
+//! 7. The stream and the [`Report`] of all this are handed out; the report stands in each response's extensions as
+//!    `Arc<Report>`, beside hyper-util's `HttpInfo` and, with TLS, [`TlsInfo`].
+//!
+//! If nothing wins, the [`Error`] has the same report and names every address with its stage, cause and time.
+//!
+//! # Never in clear by accident
+//!
+//! [`HappyEyeballsConnector::new`] refuses `https`, as `HttpConnector` does. TCP for `https` takes
+//! [`enforce_http(false)`](HappyEyeballsConnector::enforce_http) or [`Builder::plaintext`], for those who layer TLS on
+//! top. A builder without a TLS choice makes nothing.
+//!
+//! # Features
+//!
+//! Features only add; none changes what an existing constructor does.
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `hickory` | yes | DNS by hickory-resolver, and with it `new()` and `builder()` |
+//! | `rustls` | yes | TLS inside the race |
+//! | `aws-lc-rs` | yes | rustls's aws-lc-rs provider, for TLS that the builder sets up |
+//! | `ring` | | rustls's ring provider |
+//! | `platform-verifier` | yes | [`Builder::platform_verifier`] |
+//! | `webpki-roots` | | `Builder::webpki_roots` |
+//! | `native-roots` | | `Builder::native_roots` |
+//! | `http1`, `http2` | yes | these versions in hyper-util; `h2` is only ever offered with `http2` |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The links above go to what the default features have.
+#![cfg_attr(not(all(feature = "hickory", feature = "platform-verifier")), allow(rustdoc::broken_intra_doc_links))]
 
 mod address_policy;
 mod config;
@@ -9,7 +74,6 @@ mod connector;
 mod dial;
 mod error;
 mod origin;
-#[allow(unreachable_pub)] // its types are public for fuzzing
 mod race;
 pub mod report;
 pub mod resolve;

@@ -141,7 +141,7 @@ impl Attempts {
     fn staggered(&self, last: &Attempt, config: &Config) -> Instant {
         let handshakes = self.list.iter().filter(|attempt| attempt.is_in_flight()).filter_map(|attempt| attempt.tcp);
         let extended = handshakes.map(|tcp| {
-            let estimate = 2 * tcp.rtt.unwrap_or(UNKNOWN_RTT) + HANDSHAKE_COMPUTATION;
+            let estimate = 2 * tcp.rtt.unwrap_or(UNKNOWN_RTT).min(LONGEST_DELAY) + HANDSHAKE_COMPUTATION;
             tcp.up + estimate.max(MIN_HANDSHAKE_ESTIMATE)
         });
         let latest = last.started + config.clamped_max_attempt_delay();

@@ -20,9 +20,10 @@ pub(super) fn order(endpoints: Vec<SocketAddr>, probed: &[Probed], preferred_fam
 /// `first_count` of its endpoints, then one of the other follows, then one of the first, and so on.
 ///
 /// With a count of 1, `[6a, 6b, 6c, 4a, 4b]` becomes `[6a, 4a, 6b, 4b, 6c]`; with 2 it is `[6a, 6b, 4a, 6c, 4b]`.
+/// A count of `usize::MAX` means no interleaving at all.
 fn interleave(endpoints: &[SocketAddr], first_count: usize) -> Vec<SocketAddr> {
     let Some(lead) = endpoints.first().map(|addr| Family::of(*addr)) else { return Vec::new() };
-    if first_count >= endpoints.len() {
+    if first_count == usize::MAX {
         return endpoints.to_vec();
     }
     let mut first = endpoints.iter().filter(|addr| Family::of(**addr) == lead);

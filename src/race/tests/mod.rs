@@ -1,1 +1,26 @@
-//! The race on virtual time, one behaviour a file.
+//! The race on virtual time: scenes, one behaviour a file, and random worlds.
+//!
+//! The notation is that of the standards: `6a` is an IPv6 address, `4b` an IPv4 address, and times are milliseconds
+//! from the start of the connect.
+#![allow(clippy::disallowed_methods)] // a scene reads the clock once, for a base to count from
+
+mod referee;
+mod scene;
+
+mod answers;
+mod changes;
+mod errors;
+mod failures;
+mod misuse;
+mod order;
+mod pacing;
+mod presets;
+mod queries;
+mod timeouts;
+mod tls;
+mod triggers;
+mod winning;
+
+mod model;
+mod property;
+mod world;

@@ -1,0 +1,226 @@
+//! Watches a race from outside and holds it to the invariants of the design after every single output.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::origin::Origin;
+use crate::race::{AttemptId, Environment, Family, Input, Outcome, Output, QueryId, Race};
+use crate::report::{AttemptOutcome, FailureKind, Report};
+
+/// A race that cannot break an invariant unseen.
+pub(super) struct Watched {
+    race: Race,
+    environment: Environment,
+    config: Config,
+    start: Instant,
+    queries: Vec<Asked>,
+    attempts: Vec<Seen>,
+    /// The only attempt that may go on, where TLS is not part of the race.
+    committed: Option<AttemptId>,
+    /// Whether an attempt was dropped in this drain although none of its own timeouts had run out.
+    dropped_early: bool,
+    done: Option<Outcome>,
+}
+
+struct Asked {
+    at: Instant,
+    answered: bool,
+}
+
+struct Seen {
+    addr: SocketAddr,
+    started: Instant,
+    tcp: Option<Instant>,
+    handshake: bool,
+    fate: Option<Fate>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Won,
+    Failed,
+    /// It failed before a packet could leave: its slot is free again.
+    NeverLeft,
+    Cancelled,
+    /// Dropped when its own timeout and something else may both have been the cause.
+    Dropped,
+}
+
+impl Watched {
+    pub(super) fn new(origin: Origin, environment: Environment, config: Config, now: Instant) -> Self {
+        Self {
+            race: Race::new(origin, environment.clone(), config.clone(), now),
+            environment,
+            config,
+            start: now,
+            queries: Vec::new(),
+            attempts: Vec::new(),
+            committed: None,
+            dropped_early: false,
+            done: None,
+        }
+    }
+
+    pub(super) fn report(&self, now: Instant) -> Report {
+        self.race.report(now)
+    }
+
+    pub(super) fn input(&mut self, input: Input, now: Instant) {
+        if self.done.is_none() {
+            self.note(&input, now);
+        }
+        self.race.handle_input(input, now);
+    }
+
+    fn note(&mut self, input: &Input, now: Instant) {
+        match *input {
+            // The first query of a host with fixed addresses is never asked.
+            Input::Answer { id, .. } => self.queries.iter_mut().skip(id.0).take(1).for_each(|it| it.answered = true),
+            Input::Progress { id, .. } => {
+                let (tls, race_tls) = (self.environment.tls, self.config.race_tls);
+                if let Some(seen) = self.in_flight(id).filter(|seen| seen.tcp.is_none()) {
+                    seen.tcp = Some(now);
+                    match (tls, race_tls) {
+                        (false, _) => seen.fate = Some(Fate::Won),
+                        (true, true) => {}
+                        (true, false) => self.committed = Some(id),
+                    }
+                }
+            }
+            Input::Succeeded { id } => {
+                if let Some(seen) = self.in_flight(id) {
+                    seen.fate = Some(Fate::Won);
+                }
+            }
+            Input::Failed { id, ref failure } => {
+                if let Some(seen) = self.in_flight(id) {
+                    let local = failure.kind() == FailureKind::Local && seen.tcp.is_none();
+                    seen.fate = Some(if local { Fate::NeverLeft } else { Fate::Failed });
+                }
+            }
+            Input::Probed(_) => {}
+        }
+    }
+
+    fn in_flight(&mut self, id: AttemptId) -> Option<&mut Seen> {
+        self.attempts.get_mut(id.0).filter(|seen| seen.fate.is_none())
+    }
+
+    pub(super) fn poll(&mut self, now: Instant) -> Output {
+        let output = self.race.poll_output(now);
+        self.judge(&output, now);
+        output
+    }
+
+    fn judge(&mut self, output: &Output, now: Instant) {
+        if let Some(done) = self.done {
+            assert!(matches!(output, Output::Done(outcome) if *outcome == done), "after {done:?}: {output:?}");
+            return;
+        }
+        let won = self.attempts.iter().any(|seen| seen.fate == Some(Fate::Won));
+        assert!(!won || matches!(output, Output::Cancel { .. } | Output::Done(_)), "after the win: {output:?}");
+        match *output {
+            Output::Query { id, .. } => {
+                assert_eq!(id, QueryId(self.queries.len()), "query numbers rise");
+                self.queries.push(Asked { at: now, answered: false });
+            }
+            Output::Probe { ref addrs } => assert!(!addrs.is_empty(), "a probe of nothing"),
+            Output::Attempt { id, addr } => self.judge_start(id, addr, now),
+            Output::Handshake { id } => {
+                assert!(self.environment.tls, "TLS on a race without");
+                let seen = self.in_flight(id).expect("a handshake on an attempt that is over");
+                assert!(seen.tcp.is_some() && !seen.handshake, "{}: a handshake without TCP, or twice", seen.addr);
+                seen.handshake = true;
+            }
+            Output::Cancel { id } => {
+                let due = self.is_due(id, now);
+                let seen = self.in_flight(id).expect("only what is in flight is cancelled");
+                seen.fate = Some(if due { Fate::Dropped } else { Fate::Cancelled });
+                self.dropped_early |= !due;
+            }
+            Output::Wait(until) => {
+                assert!(
+                    !self.dropped_early || self.committed.is_some(),
+                    "an attempt was dropped while the race goes on"
+                );
+                self.dropped_early = false;
+                assert!(until.is_none_or(|until| until > now), "a wait that is over already");
+                assert!(until.is_some() || self.is_something_pending(now), "nothing will ever wake this race");
+            }
+            Output::Done(outcome) => self.judge_end(outcome, now),
+        }
+    }
+
+    fn judge_start(&mut self, id: AttemptId, addr: SocketAddr, now: Instant) {
+        assert_eq!(id, AttemptId(self.attempts.len()), "attempt numbers rise");
+        assert!(self.committed.is_none(), "{addr} starts after the choice has fallen");
+        assert!(self.attempts.iter().all(|seen| seen.addr != addr), "{addr} starts twice");
+        assert!(self.environment.dial.contains(Family::of(addr)), "{addr} is of a family that is not dialled");
+        let in_flight = self.attempts.iter().filter(|seen| seen.fate.is_none()).count();
+        assert!(in_flight < self.config.max_concurrent_attempts, "{addr} starts beside {in_flight} others");
+        let counted: Vec<_> = self.attempts.iter().filter(|seen| seen.fate != Some(Fate::NeverLeft)).collect();
+        assert!(counted.len() < 32, "{addr} is the 33rd");
+        if let Some(last) = counted.last() {
+            let gap = now - last.started;
+            assert!(gap >= Duration::from_millis(10), "{addr} starts {gap:?} after {}", last.addr);
+        }
+        self.attempts.push(Seen { addr, started: now, tcp: None, handshake: false, fate: None });
+    }
+
+    fn judge_end(&mut self, outcome: Outcome, now: Instant) {
+        let open = self.attempts.iter().filter(|seen| seen.fate.is_none()).count();
+        assert_eq!(open, 0, "attempts are left in flight at the end");
+        match outcome {
+            Outcome::Won(id) => assert_eq!(self.attempts[id.0].fate, Some(Fate::Won), "{id:?} has not won"),
+            Outcome::Failed => {
+                assert!(!self.dropped_early || self.committed.is_some(), "a live attempt was dropped for nothing");
+                assert!(self.committed.is_some() || !self.is_something_pending(now), "it gives up too early");
+            }
+            Outcome::TimedOut => {
+                let timeout = self.config.connect_timeout.expect("a timeout that is off");
+                assert!(now >= self.start + timeout, "too early for the connect timeout");
+            }
+        }
+        self.done = Some(outcome);
+        self.judge_report(&self.race.report(now));
+    }
+
+    /// Every started attempt ended in exactly one of won, failed and cancelled, and the report says which.
+    fn judge_report(&self, report: &Report) {
+        let started = report.attempts().iter().filter(|it| !matches!(it.outcome(), AttemptOutcome::Denied(_)));
+        assert_eq!(started.clone().count(), self.attempts.len(), "the report shows every attempt once");
+        for (told, seen) in started.zip(&self.attempts) {
+            assert_eq!((told.addr(), told.start()), (seen.addr, seen.started - self.start));
+            assert_eq!(told.tcp(), seen.tcp.map(|tcp| tcp - self.start));
+            assert!(told.end().is_some_and(|end| end >= told.start() && end <= report.elapsed()), "{}", told.addr());
+            let agrees = match (told.outcome(), seen.fate.expect("it has ended")) {
+                (AttemptOutcome::Won, fate) => fate == Fate::Won,
+                (AttemptOutcome::Failed(_), fate) => {
+                    matches!(fate, Fate::Failed | Fate::NeverLeft | Fate::Dropped)
+                }
+                (AttemptOutcome::Cancelled, fate) => matches!(fate, Fate::Cancelled | Fate::Dropped),
+                _ => false,
+            };
+            assert!(agrees, "{}: {:?}, but seen {:?}", told.addr(), told.outcome(), seen.fate);
+        }
+    }
+
+    /// Whether a timeout of the attempt itself has run out. The attempt delay is none.
+    fn is_due(&self, id: AttemptId, now: Instant) -> bool {
+        let seen = &self.attempts[id.0];
+        let ran_out = |from: Instant, timeout: Option<Duration>| {
+            timeout.and_then(|timeout| from.checked_add(timeout)).is_some_and(|end| end <= now)
+        };
+        ran_out(seen.started, self.config.attempt_timeout)
+            || seen.tcp.is_some_and(|tcp| ran_out(tcp, self.config.tls_timeout))
+    }
+
+    fn is_something_pending(&self, now: Instant) -> bool {
+        let unanswered = self.queries.iter().any(|query| {
+            let end = self.config.dns_timeout.and_then(|timeout| query.at.checked_add(timeout));
+            !query.answered && end.is_none_or(|end| end > now)
+        });
+        unanswered || self.attempts.iter().any(|seen| seen.fate.is_none())
+    }
+}

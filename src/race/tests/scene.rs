@@ -1,0 +1,381 @@
+//! A scene: one race, a clock that only the test moves, and a log of what the race wanted.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::referee::Watched;
+use crate::config::Config;
+use crate::origin::Origin;
+use crate::race::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId};
+use crate::report::{Failure, FailureKind, Report};
+use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind};
+
+/// The host of every scene that names no other.
+pub(super) const HOST: &str = "host.test";
+
+/// What a scene starts from. The default is `http://host.test/`, both families, TCP only, default settings.
+pub(super) struct Setup {
+    pub(super) uri: String,
+    pub(super) environment: Environment,
+    pub(super) config: Config,
+    /// Addresses that this machine has no route to.
+    pub(super) routeless: String,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let environment = Environment {
+            names: Names::Ask(vec![HOST.into()]),
+            kinds: Kinds::PerFamily,
+            https: false,
+            ask: FamilySet::BOTH,
+            dial: FamilySet::BOTH,
+            preferred: Family::V6,
+            tls: false,
+        };
+        Self { uri: format!("http://{HOST}/"), environment, config: Config::default(), routeless: String::new() }
+    }
+
+    pub(super) fn https(&mut self) -> &mut Self {
+        self.uri = format!("https://{HOST}/");
+        self.environment.tls = true;
+        self
+    }
+
+    /// These addresses without a query.
+    pub(super) fn fixed(&mut self, names: &str) -> &mut Self {
+        self.environment.names = Names::Fixed(list(names));
+        self
+    }
+
+    /// A resolver that answers both families at once.
+    pub(super) fn both_at_once(&mut self) -> &mut Self {
+        self.environment.kinds = Kinds::Addresses;
+        self
+    }
+}
+
+pub(super) struct Scene {
+    race: Watched,
+    base: Instant,
+    now: u64,
+    wait: Option<u64>,
+    port: u16,
+    routeless: Vec<SocketAddr>,
+    log: Vec<(u64, String)>,
+    seen: usize,
+    /// What the race asked and started, in order: the ids count from 0.
+    pub(super) queries: Vec<(Arc<str>, QueryKind)>,
+    pub(super) attempts: Vec<SocketAddr>,
+    /// Attempts that wait for TLS to be done.
+    pub(super) handshakes: Vec<AttemptId>,
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Scene {
+    /// `http://host.test/`, at 0 ms, drained once.
+    pub(super) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// `https://host.test/`: an attempt is TCP and then TLS.
+    pub(super) fn https() -> Self {
+        Self::with(|setup| {
+            setup.https();
+        })
+    }
+
+    /// A race over these addresses, from the first millisecond.
+    pub(super) fn over(names: &str) -> Self {
+        Self::with(|setup| {
+            setup.fixed(names);
+        })
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = Setup::new();
+        change(&mut setup);
+        let origin = Origin::from_uri(&setup.uri.parse().unwrap()).unwrap();
+        let base = Instant::now();
+        let mut scene = Self {
+            port: origin.port(),
+            race: Watched::new(origin, setup.environment, setup.config, base),
+            base,
+            now: 0,
+            wait: None,
+            routeless: Vec::new(),
+            log: Vec::new(),
+            seen: 0,
+            queries: Vec::new(),
+            attempts: Vec::new(),
+            handshakes: Vec::new(),
+            outcome: None,
+        };
+        scene.routeless = setup.routeless.split_whitespace().map(|name| scene.endpoint(name)).collect();
+        scene.drain();
+        scene
+    }
+
+    // The clock.
+
+    /// Moves on to `time`; what the race wants until then, and at that time, is logged.
+    pub(super) fn at(&mut self, time: u64) -> &mut Self {
+        self.before(time);
+        let (asked, count) = (self.wait.is_some_and(|wait| wait <= time), self.log.len());
+        self.drain();
+        assert!(asked || self.log.len() == count, "it acts at {time} without having asked to be woken");
+        self
+    }
+
+    /// Moves on to `time` without a look at what is due then: an input comes first.
+    pub(super) fn before(&mut self, time: u64) -> &mut Self {
+        assert!(time >= self.now, "time goes forward");
+        while let Some(wake) = self.wait.filter(|wake| *wake < time) {
+            self.now = wake;
+            self.drain();
+        }
+        self.now = time;
+        self
+    }
+
+    /// Nothing happens before `time`; moves on to it.
+    pub(super) fn expect_idle_until(&mut self, time: u64) -> &mut Self {
+        self.expect("").at(time - 1).expect("").at(time)
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// When the race wants to be polled again at the latest.
+    pub(super) fn wait(&self) -> Option<u64> {
+        self.wait
+    }
+
+    fn instant(&self) -> Instant {
+        self.base + Duration::from_millis(self.now)
+    }
+
+    // What happens to the race.
+
+    pub(super) fn input(&mut self, input: Input) -> &mut Self {
+        self.race.input(input, self.instant());
+        self.drain();
+        self
+    }
+
+    pub(super) fn answer(&mut self, kind: QueryKind, names: &str) -> &mut Self {
+        self.reply(kind, Ok(Answer::from_socket_addrs(list(names))))
+    }
+
+    pub(super) fn nodata(&mut self, kind: QueryKind) -> &mut Self {
+        self.dns_fails(kind, ResolveErrorKind::NoData)
+    }
+
+    pub(super) fn nxdomain(&mut self, kind: QueryKind) -> &mut Self {
+        self.dns_fails(kind, ResolveErrorKind::NxDomain)
+    }
+
+    pub(super) fn servfail(&mut self, kind: QueryKind) -> &mut Self {
+        self.dns_fails(kind, ResolveErrorKind::ServFail)
+    }
+
+    pub(super) fn dns_fails(&mut self, kind: QueryKind, error: ResolveErrorKind) -> &mut Self {
+        self.reply(kind, Err(ResolveError::new(error, format!("{error:?}"))))
+    }
+
+    /// Answers the last query of that kind.
+    pub(super) fn reply(&mut self, kind: QueryKind, result: Result<Answer, ResolveError>) -> &mut Self {
+        let id = self.queries.iter().rposition(|(_, asked)| *asked == kind).expect("it was asked");
+        self.input(Input::Answer { id: QueryId(id), result })
+    }
+
+    pub(super) fn tcp(&mut self, name: &str) -> &mut Self {
+        let id = self.id(name);
+        self.input(Input::Progress { id, rtt: None })
+    }
+
+    /// TCP is up, and its handshake took `rtt` milliseconds.
+    pub(super) fn tcp_rtt(&mut self, name: &str, rtt: u64) -> &mut Self {
+        let id = self.id(name);
+        self.input(Input::Progress { id, rtt: Some(Duration::from_millis(rtt)) })
+    }
+
+    pub(super) fn tls(&mut self, name: &str) -> &mut Self {
+        let id = self.id(name);
+        self.input(Input::Succeeded { id })
+    }
+
+    pub(super) fn fail(&mut self, name: &str, kind: FailureKind) -> &mut Self {
+        let id = self.id(name);
+        self.input(Input::Failed { id, failure: failure(kind) })
+    }
+
+    fn id(&self, name: &str) -> AttemptId {
+        let addr = self.endpoint(name);
+        AttemptId(self.attempts.iter().position(|it| *it == addr).unwrap_or_else(|| panic!("{name} has not started")))
+    }
+
+    // What the race does.
+
+    /// What happened since the last look, all of it at the present time: `"query AAAA, query A"`.
+    pub(super) fn expect(&mut self, events: &str) -> &mut Self {
+        let fresh = &self.log[self.seen..];
+        let stale = fresh.iter().find(|(at, _)| *at != self.now);
+        assert!(stale.is_none(), "at {}: nobody looked at {:?}", self.now, stale);
+        let told: Vec<_> = fresh.iter().map(|(_, event)| event.as_str()).collect();
+        assert_eq!(told.join(", "), events, "at {} ms", self.now);
+        self.seen = self.log.len();
+        self
+    }
+
+    pub(super) fn expect_start(&mut self, name: &str) -> &mut Self {
+        self.expect(&format!("start {name}"))
+    }
+
+    /// All that happened: `["0 query AAAA", "30 start 6a"]`.
+    pub(super) fn expect_log<const N: usize>(&mut self, events: [&str; N]) -> &mut Self {
+        assert_eq!(self.log(), events);
+        self.seen = self.log.len();
+        self
+    }
+
+    pub(super) fn log(&self) -> Vec<String> {
+        self.log.iter().map(|(at, event)| format!("{at} {event}")).collect()
+    }
+
+    /// All starts: `"0 6a, 250 4a"`.
+    pub(super) fn starts(&self) -> String {
+        let mut text = String::new();
+        for (at, event) in &self.log {
+            if let Some(name) = event.strip_prefix("start ") {
+                let comma = if text.is_empty() { "" } else { ", " };
+                write!(text, "{comma}{at} {name}").unwrap();
+            }
+        }
+        text
+    }
+
+    pub(super) fn report(&self) -> Report {
+        self.race.report(self.instant())
+    }
+
+    fn drain(&mut self) {
+        let now = self.instant();
+        for _ in 0..10_000 {
+            let event = match self.race.poll(now) {
+                Output::Query { name, kind, .. } => {
+                    let event = if *name == *HOST { format!("query {kind}") } else { format!("query {kind} {name}") };
+                    self.queries.push((name, kind));
+                    event
+                }
+                Output::Probe { addrs } => {
+                    let probed = addrs.into_iter().map(|addr| {
+                        let source = (!self.routeless.contains(&addr)).then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
+                        Probed { addr, source }
+                    });
+                    let probed = probed.collect();
+                    self.race.input(Input::Probed(probed), now);
+                    continue;
+                }
+                Output::Attempt { addr, .. } => {
+                    self.attempts.push(addr);
+                    format!("start {}", self.name(addr))
+                }
+                Output::Handshake { id } => {
+                    self.handshakes.push(id);
+                    format!("handshake {}", self.name(self.attempts[id.0]))
+                }
+                Output::Cancel { id } => format!("cancel {}", self.name(self.attempts[id.0])),
+                Output::Wait(until) => {
+                    self.wait = until.map(|until| u64::try_from((until - self.base).as_millis()).unwrap_or(u64::MAX));
+                    return;
+                }
+                Output::Done(outcome) => {
+                    self.wait = None;
+                    if self.outcome.replace(outcome).is_some() {
+                        return;
+                    }
+                    match outcome {
+                        Outcome::Won(id) => format!("won {}", self.name(self.attempts[id.0])),
+                        Outcome::Failed => "failed".to_owned(),
+                        Outcome::TimedOut => "timed out".to_owned(),
+                    }
+                }
+            };
+            self.log.push((self.now, event));
+        }
+        panic!("a drain without an end");
+    }
+
+    // Names.
+
+    /// The endpoint of `name`, at the origin's port if it names none.
+    pub(super) fn endpoint(&self, name: &str) -> SocketAddr {
+        let mut addr = addr(name);
+        if addr.port() == 0 {
+            addr.set_port(self.port);
+        }
+        addr
+    }
+
+    pub(super) fn name(&self, addr: SocketAddr) -> String {
+        let (family, number) = match addr {
+            SocketAddr::V6(it) if it.ip().segments()[..7] == [0x2001, 0xdb8, 0, 0, 0, 0, 0] && it.scope_id() == 0 => {
+                ("6", it.ip().segments()[7])
+            }
+            SocketAddr::V4(it) if it.ip().octets()[..2] == [198, 18] => {
+                let [_, _, high, low] = it.ip().octets();
+                ("4", u16::from_be_bytes([high, low]))
+            }
+            _ => return addr.to_string(),
+        };
+        let label = match number {
+            1..=26 => char::from(b'a' - 1 + number as u8).to_string(),
+            _ => format!("#{number}"),
+        };
+        if addr.port() == self.port { format!("{family}{label}") } else { format!("{family}{label}:{}", addr.port()) }
+    }
+}
+
+/// Reads `6a`, `4#300`, `6a:8443`, an IP address, or an address with a port; without a port it is 0.
+pub(super) fn addr(name: &str) -> SocketAddr {
+    if let Ok(addr) = name.parse() {
+        return addr;
+    }
+    if let Ok(ip) = name.parse() {
+        return SocketAddr::new(ip, 0);
+    }
+    let (host, port) = name.split_once(':').unwrap_or((name, "0"));
+    let (family, label) = host.split_at(1);
+    let number = match label.strip_prefix('#') {
+        Some(number) => number.parse().unwrap(),
+        None => u16::from(label.as_bytes()[0] - b'a') + 1,
+    };
+    let ip = match family {
+        "6" => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, number]),
+        "4" => IpAddr::from([198, 18, number.to_be_bytes()[0], number.to_be_bytes()[1]]),
+        _ => panic!("no address: {name}"),
+    };
+    SocketAddr::new(ip, port.parse().unwrap())
+}
+
+pub(super) fn list(names: &str) -> Vec<SocketAddr> {
+    names.split_whitespace().map(addr).collect()
+}
+
+/// `count` addresses of a family, numbered from `first`.
+pub(super) fn numbered(family: u8, first: u16, count: u16) -> String {
+    (first..first + count).map(|number| format!("{family}#{number} ")).collect()
+}
+
+pub(super) fn failure(kind: FailureKind) -> Failure {
+    Failure::new(kind, io::Error::other(format!("{kind} by the scene")))
+}
+
+pub(super) fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
