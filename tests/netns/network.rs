@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::capture::Packet;
 use crate::lab::{Behaviour, Ca, Certificate, Dns, Reply, Server};
-use crate::namespace::{ip, silent_device};
+use crate::namespace::{add_address, ip, silent_device};
 
 pub(crate) const HOST: &str = "www.lab.test";
 /// Every server here listens on it.
@@ -31,20 +31,20 @@ pub(crate) const TOLERANCE: Duration = Duration::from_millis(30);
 /// An uplink with both families and default routes, into which packets vanish, and both local addresses.
 pub(crate) fn dual_stack() {
     silent_device("up0");
-    ip("address add 192.0.2.1/24 dev up0");
-    ip("-6 address add 2001:db8::1/64 dev up0 nodad");
+    add_address("192.0.2.1/24", "up0");
+    add_address("2001:db8::1/64", "up0");
     ip("route add default dev up0");
     ip("-6 route add default dev up0");
-    ip(&format!("address add {LOCAL_V4}/32 dev lo"));
-    ip(&format!("-6 address add {LOCAL_V6}/128 dev lo nodad"));
+    add_address(&format!("{LOCAL_V4}/32"), "lo");
+    add_address(&format!("{LOCAL_V6}/128"), "lo");
 }
 
 /// An uplink with IPv4, on which IPv6 has no more than the link-local address that every device has.
 pub(crate) fn ipv4_only() {
     silent_device("up0");
-    ip("address add 192.0.2.1/24 dev up0");
+    add_address("192.0.2.1/24", "up0");
     ip("route add default dev up0");
-    ip(&format!("address add {LOCAL_V4}/32 dev lo"));
+    add_address(&format!("{LOCAL_V4}/32"), "lo");
 }
 
 /// A name server on loopback that knows `HOST` under these addresses, in this order.

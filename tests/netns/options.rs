@@ -6,7 +6,7 @@ use hickory_server::proto::rr::RecordType;
 use hyper_happy_eyeballs::Config;
 
 use crate::capture::Capture;
-use crate::namespace::{in_namespace, ip, nft, nft_counter, silent_device};
+use crate::namespace::{add_address, in_namespace, ip, nft, nft_counter, silent_device};
 use crate::network::*;
 
 /// Proves: ATT-17
@@ -14,8 +14,8 @@ use crate::network::*;
 fn a_local_address_rules_the_other_family_out() {
     in_namespace(|| async {
         dual_stack();
-        ip("address add 192.0.2.7/24 dev up0");
-        ip("-6 address add 2001:db8::7/64 dev up0 nodad");
+        add_address("192.0.2.7/24", "up0");
+        add_address("2001:db8::7/64", "up0");
         let dns = dns(&[SILENT_V6[0], SILENT_V6[1], SILENT_V4[0], SILENT_V4[1]]).await;
         let cases = [
             ("192.0.2.7", SILENT_V4[0], SILENT_V4[1], RecordType::A),
@@ -39,8 +39,8 @@ fn an_interface_is_the_only_way_out() {
     in_namespace(|| async {
         dual_stack();
         silent_device("up1");
-        ip("address add 203.0.113.1/24 dev up1");
-        ip("-6 address add 2001:db8:f::1/64 dev up1 nodad");
+        add_address("203.0.113.1/24", "up1");
+        add_address("2001:db8:f::1/64", "up1");
         ip("route add default dev up1 metric 2000");
         ip("-6 route add default dev up1 metric 2000");
         let dns = dns(&[SILENT_V6[0], SILENT_V4[0]]).await;
@@ -82,8 +82,8 @@ fn an_interface_that_is_not_there_is_an_error() {
 fn a_mark_is_on_every_syn_and_chooses_the_route() {
     in_namespace(|| async {
         silent_device("up0");
-        ip("address add 192.0.2.1/24 dev up0");
-        ip("-6 address add 2001:db8::1/64 dev up0 nodad");
+        add_address("192.0.2.1/24", "up0");
+        add_address("2001:db8::1/64", "up0");
         for family in ["-4", "-6"] {
             ip(&format!("{family} rule add fwmark 42 lookup 100"));
             ip(&format!("{family} route add default dev up0 table 100"));

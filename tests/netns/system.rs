@@ -9,7 +9,7 @@ use hyper_happy_eyeballs::HappyEyeballsConnector;
 
 use crate::capture::Capture;
 use crate::lab::{Dns, Server};
-use crate::namespace::{in_namespace, ip, replace_etc};
+use crate::namespace::{add_address, in_namespace, replace_etc};
 use crate::network::*;
 
 const SERVER: &str = "192.0.2.53";
@@ -17,7 +17,7 @@ const SERVER: &str = "192.0.2.53";
 /// A dual-stack host with an HTTP server on IPv4 and a name server, and these files in /etc.
 async fn host(files: &[(&str, &str)]) -> (Server, Dns) {
     dual_stack();
-    ip(&format!("address add {SERVER}/32 dev lo"));
+    add_address(&format!("{SERVER}/32"), "lo");
     replace_etc();
     for (name, text) in files {
         fs::write(format!("/etc/{name}"), text).expect("the directory is in memory");
