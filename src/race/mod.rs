@@ -114,7 +114,7 @@ impl Race {
                 return Output::Attempt { id, addr };
             }
             Next::Start(_, due) => Some(due),
-            Next::Wait(timer) => timer,
+            Next::Nothing => None,
         };
         if self.is_over(next) {
             self.finish(Outcome::Failed, now);
@@ -149,9 +149,9 @@ impl Race {
 
     fn next_start(&self) -> Next {
         if self.committed {
-            return Next::Wait(None);
+            return Next::Nothing;
         }
-        let Some(ready) = self.resolution.ready_at(&self.environment, &self.config) else { return Next::Wait(None) };
+        let Some(ready) = self.resolution.ready_at(&self.environment, &self.config) else { return Next::Nothing };
         let endpoints = self.resolution.endpoints(self.environment.preferred);
         let unknown = |addr: &SocketAddr| self.probed.iter().all(|probed| probed.addr != *addr);
         // One endpoint has no order, and what has started needs none.
@@ -163,7 +163,7 @@ impl Race {
         let ordered = order::order(endpoints, &self.probed, self.config.preferred_family_count);
         match self.attempts.next_start(&ordered, ready, &self.config) {
             Some((addr, due)) => Next::Start(addr, due),
-            None => Next::Wait(None),
+            None => Next::Nothing,
         }
     }
 
@@ -216,6 +216,6 @@ enum Next {
     Probe(Vec<SocketAddr>),
     /// This endpoint, at that time.
     Start(SocketAddr, Instant),
-    /// Nothing before an input, or that time.
-    Wait(Option<Instant>),
+    /// Nothing before an input.
+    Nothing,
 }
