@@ -61,9 +61,7 @@ fn usable() -> &'static Result<(), String> {
 
 fn run_outside(test: &str) {
     let program = env::current_exe().expect("the path of the test program");
-    // What is measured is the connector, not what else the machine does. It only complains where that is not allowed.
-    let mut child = Command::new("nice")
-        .args(["-n", "-15", "unshare"])
+    let mut child = Command::new("unshare")
         .args(NAMESPACES)
         .arg(program)
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
@@ -114,9 +112,21 @@ fn run_inside(body: impl Future<Output = ()>) {
         eprintln!("the test takes longer than {LIMIT:?}");
         std::process::abort();
     });
+    // What is measured is the connector, not what else the machine does.
+    schedule("--rr", 1);
     ip("link set lo up");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(body);
+}
+
+/// Lets the rest of the machine have its share again, the kernel's own threads included: for tests that are busy.
+pub(crate) fn give_way() {
+    schedule("--other", 0);
+}
+
+/// Where the policy is not allowed, the test has to do without.
+fn schedule(policy: &str, priority: u8) {
+    run("chrt", &format!("{policy} --all-tasks --pid {priority} {}", std::process::id()), None);
 }
 
 /// `ip` with these arguments.

@@ -69,10 +69,11 @@ async fn rejection(dns: &Dns, rejected: &str) -> FailureKind {
     let stream = connect(&mut connector(dns, Config::default())).await.unwrap();
     println!("{}", stream.report());
     assert_eq!(peer(&stream), parse(LOCAL_V4));
-    let starts = capture.starts();
-    assert_starts(&starts, &[(rejected, 0), (LOCAL_V4, 10)]);
-    assert!(starts[1].at - starts[0].at >= ms(9), "10 ms, less what the clocks differ");
-    failure(&stream.report().attempts()[0])
+    assert_starts(&capture.starts(), &[(rejected, 0), (LOCAL_V4, 10)]);
+    let attempts = stream.report().attempts();
+    // On the wire a packet may be a little late, and the next one not.
+    assert!(attempts[1].start() - attempts[0].start() >= ms(10));
+    failure(&attempts[0])
 }
 
 /// What the routing table refuses takes no slot: nothing has left. It stays last in the order, as any address without
