@@ -204,7 +204,10 @@ fn network_failure(error: io::Error) -> Failure {
 pub(super) fn failure_kind(error: &io::Error) -> FailureKind {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => FailureKind::Refused,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => FailureKind::Unreachable,
+        // Linux gives EACCES for the ICMPv6 codes that say that the way is prohibited.
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::PermissionDenied => {
+            FailureKind::Unreachable
+        }
         io::ErrorKind::TimedOut => FailureKind::TimedOut,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
