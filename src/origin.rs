@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
 use http::Uri;
+use http::uri::Scheme;
 
 use crate::error::Error;
 
@@ -13,7 +14,7 @@ use crate::error::Error;
 /// The [address policy](crate::AddressPolicy) is asked with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
-    scheme: Arc<str>,
+    scheme: Scheme,
     host: Host,
     port: Option<u16>,
 }
@@ -26,7 +27,7 @@ impl Origin {
     /// [`Error::is_invalid_uri`] without a scheme or a host, with a port that is not in 1..=65535, with a name that
     /// DNS cannot carry (RFC 1035 section 2.3.4), or with a zone that names no interface (RFC 6874).
     pub fn from_uri(uri: &Uri) -> Result<Self, Error> {
-        let scheme = uri.scheme_str().ok_or_else(|| Error::invalid_uri("scheme is missing"))?;
+        let scheme = uri.scheme().ok_or_else(|| Error::invalid_uri("scheme is missing"))?;
         let authority = uri.authority().ok_or_else(|| Error::invalid_uri("host is missing"))?;
         let host = authority.host();
         if host.is_empty() {
@@ -43,12 +44,12 @@ impl Origin {
                 _ => None,
             },
         };
-        Ok(Self { scheme: scheme.into(), host: Host::parse(host)?, port })
+        Ok(Self { scheme: scheme.clone(), host: Host::parse(host)?, port })
     }
 
     /// The scheme in lower case, such as `https`.
     pub fn scheme(&self) -> &str {
-        &self.scheme
+        self.scheme.as_str()
     }
 
     /// The host.
@@ -69,7 +70,7 @@ impl Origin {
 
     /// Whether the scheme asks for TLS: `https` and `wss`.
     pub fn is_secure(&self) -> bool {
-        matches!(&*self.scheme, "https" | "wss")
+        matches!(self.scheme(), "https" | "wss")
     }
 }
 

@@ -1,5 +1,5 @@
 //! No descriptor left. One test, since the process has none left for any other.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 mod host;
 mod lab;

@@ -16,15 +16,19 @@ use crate::report::{Failure, Report};
 use crate::resolve::{Answer, Lookups, ResolveError};
 
 /// Drives `race` to its end. Dropping the future drops every socket and every wait for DNS.
-pub(super) async fn drive<D: Dial>(
+///
+/// The driver is made before the future, which would otherwise hold the race twice: as an argument and in the driver.
+pub(super) fn drive<'a, D: Dial>(
     race: Race,
-    lookups: &Lookups,
+    lookups: &'a Lookups,
     dns_linger: Duration,
-    dial: &D,
-) -> Result<(D::Stream, Report), Error> {
+    dial: &'a D,
+) -> impl Future<Output = Result<(D::Stream, Report), Error>> {
     let mut driver = Driver { race, lookups, dns_linger, dial, queries: Vec::new(), attempts: Vec::new(), timer: None };
-    let outcome = poll_fn(|cx| driver.poll(cx)).await;
-    driver.finish(outcome)
+    async move {
+        let outcome = poll_fn(|cx| driver.poll(cx)).await;
+        driver.finish(outcome)
+    }
 }
 
 struct Driver<'a, D: Dial> {

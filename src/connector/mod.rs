@@ -62,7 +62,7 @@ pub struct HappyEyeballsConnector {
 
 #[derive(Clone)]
 struct Settings {
-    config: Config,
+    config: Arc<Config>,
     tcp: Arc<TcpOptions>,
     schemes: Schemes,
     /// By name in lower case without a final dot.
@@ -114,7 +114,7 @@ impl HappyEyeballsConnector {
     fn with(resolver: Arc<dyn Resolve>) -> Self {
         Self {
             settings: Arc::new(Settings {
-                config: Config::default(),
+                config: Arc::default(),
                 tcp: Arc::default(),
                 schemes: Schemes::OnlyHttp,
                 overrides: HashMap::new(),
@@ -135,7 +135,7 @@ impl HappyEyeballsConnector {
 
     /// The settings of the race, all at once.
     pub fn set_config(&mut self, config: Config) {
-        self.settings_mut().config = config;
+        self.settings_mut().config = Arc::new(config);
     }
 
     /// `SO_KEEPALIVE` with the time until the first probe.
@@ -207,7 +207,7 @@ impl HappyEyeballsConnector {
     ///
     /// Default is 30 s.
     pub fn set_connect_timeout(&mut self, timeout: Option<Duration>) {
-        self.settings_mut().config.connect_timeout(timeout);
+        self.config_mut().connect_timeout(timeout);
     }
 
     /// The Connection Attempt Delay of RFC 8305 section 5, within the bounds of [`Config`]; `None` tries one address
@@ -215,7 +215,7 @@ impl HappyEyeballsConnector {
     ///
     /// Default is 250 ms.
     pub fn set_happy_eyeballs_timeout(&mut self, delay: Option<Duration>) {
-        let config = &mut self.settings_mut().config;
+        let config = self.config_mut();
         match delay {
             Some(delay) => config.pacing(Pacing::Staggered).attempt_delay(delay),
             None => config.pacing(Pacing::Sequential),
@@ -257,6 +257,10 @@ impl HappyEyeballsConnector {
 
     fn settings_mut(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.settings)
+    }
+
+    fn config_mut(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.settings_mut().config)
     }
 
     fn tcp_mut(&mut self) -> &mut TcpOptions {

@@ -147,7 +147,15 @@ pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(T
             result => result,
         },
     };
-    stream.async_io(Interest::WRITABLE, connected).await.map_err(network_failure)?;
+    // On loopback the handshake is done before `connect` returns, and there is nothing to wait for.
+    match connected() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            stream.async_io(Interest::WRITABLE, connected).await.map_err(network_failure)?;
+        }
+        result => {
+            result.map_err(network_failure)?;
+        }
+    }
     let rtt = platform::handshake_rtt(&stream);
     Ok((stream, rtt))
 }
@@ -196,7 +204,10 @@ fn network_failure(error: io::Error) -> Failure {
 pub(super) fn failure_kind(error: &io::Error) -> FailureKind {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => FailureKind::Refused,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => FailureKind::Unreachable,
+        // Linux gives EACCES for the ICMPv6 codes that say that the way is prohibited.
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::PermissionDenied => {
+            FailureKind::Unreachable
+        }
         io::ErrorKind::TimedOut => FailureKind::TimedOut,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted

@@ -19,6 +19,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use attempts::Attempts;
@@ -33,7 +34,7 @@ use crate::report::{AttemptOutcome, Report};
 pub struct Race {
     origin: Origin,
     environment: Environment,
-    config: Config,
+    config: Arc<Config>,
     started: Instant,
     ended: Option<Instant>,
     resolution: Resolution,
@@ -47,7 +48,8 @@ pub struct Race {
 
 impl Race {
     /// A race that starts at `now`.
-    pub fn new(origin: Origin, environment: Environment, config: Config, now: Instant) -> Self {
+    pub fn new(origin: Origin, environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
+        let config = config.into();
         let resolution = Resolution::new(&origin, &environment, &config, now);
         Self {
             origin,
@@ -114,7 +116,7 @@ impl Race {
                 return Output::Attempt { id, addr };
             }
             Next::Start(_, due) => Some(due),
-            Next::Wait(timer) => timer,
+            Next::Nothing => None,
         };
         if self.is_over(next) {
             self.finish(Outcome::Failed, now);
@@ -125,12 +127,10 @@ impl Race {
 
     /// What has happened so far; once the race is over, all of it.
     pub fn report(&self, now: Instant) -> Report {
-        let mut attempts: Vec<_> = self.attempts.report(self.started).collect();
-        attempts.extend(self.resolution.report_denied(self.started));
         Report {
             origin: self.origin.clone(),
             queries: self.resolution.report_queries(self.started),
-            attempts,
+            attempts: self.attempts.report(self.started).chain(self.resolution.report_denied(self.started)).collect(),
             elapsed: self.ended.unwrap_or(now) - self.started,
         }
     }
@@ -149,21 +149,26 @@ impl Race {
 
     fn next_start(&self) -> Next {
         if self.committed {
-            return Next::Wait(None);
+            return Next::Nothing;
         }
-        let Some(ready) = self.resolution.ready_at(&self.environment, &self.config) else { return Next::Wait(None) };
-        let endpoints = self.resolution.endpoints(self.environment.preferred);
-        let unknown = |addr: &SocketAddr| self.probed.iter().all(|probed| probed.addr != *addr);
+        let Some(ready) = self.resolution.ready_at(&self.environment, &self.config) else { return Next::Nothing };
+        if self.resolution.all_endpoints(|addr| self.attempts.contains(addr)) {
+            return Next::Nothing;
+        }
+        let mut endpoints = self.resolution.endpoints(self.environment.preferred);
         // One endpoint has no order, and what has started needs none.
-        let addrs: Vec<_> =
-            endpoints.iter().copied().filter(|addr| unknown(addr) && !self.attempts.contains(*addr)).collect();
-        if endpoints.len() > 1 && !addrs.is_empty() {
-            return Next::Probe(addrs);
+        if endpoints.len() > 1 {
+            let unknown = |addr: &SocketAddr| self.probed.iter().all(|probed| probed.addr != *addr);
+            let addrs: Vec<_> =
+                endpoints.iter().copied().filter(|addr| unknown(addr) && !self.attempts.contains(*addr)).collect();
+            if !addrs.is_empty() {
+                return Next::Probe(addrs);
+            }
+            endpoints = order::order(endpoints, &self.probed, self.config.preferred_family_count);
         }
-        let ordered = order::order(endpoints, &self.probed, self.config.preferred_family_count);
-        match self.attempts.next_start(&ordered, ready, &self.config) {
+        match self.attempts.next_start(&endpoints, ready, &self.config) {
             Some((addr, due)) => Next::Start(addr, due),
-            None => Next::Wait(None),
+            None => Next::Nothing,
         }
     }
 
@@ -216,6 +221,6 @@ enum Next {
     Probe(Vec<SocketAddr>),
     /// This endpoint, at that time.
     Start(SocketAddr, Instant),
-    /// Nothing before an input, or that time.
-    Wait(Option<Instant>),
+    /// Nothing before an input.
+    Nothing,
 }

@@ -56,7 +56,7 @@ impl Resolution {
             Names::Fixed(addresses) => {
                 let name = match origin.host() {
                     Host::Name(name) => name.clone(),
-                    Host::Address { .. } => Arc::from(""),
+                    Host::Address { .. } => Arc::default(),
                 };
                 let query = Query { name, kind: QueryKind::Addresses, asked: now, ended: None, state: State::Pending };
                 this.queries.push(query);
@@ -185,15 +185,21 @@ impl Resolution {
 
     /// The endpoints that may be dialled, each once, the preferred family's answer first.
     pub(super) fn endpoints(&self, preferred: Family) -> Vec<SocketAddr> {
-        let mut queries: Vec<&Query> = self.queries.iter().collect();
-        queries.sort_by_key(|query| !query.satisfies(preferred));
+        let leads = |query: &&Query| query.satisfies(preferred);
+        let first = self.queries.iter().filter(leads);
+        let second = self.queries.iter().filter(|query| !leads(query));
         let mut endpoints: Vec<SocketAddr> = Vec::new();
-        for &addr in queries.into_iter().flat_map(Query::usable) {
+        for &addr in first.chain(second).flat_map(Query::usable) {
             if !endpoints.contains(&addr) {
                 endpoints.push(addr);
             }
         }
         endpoints
+    }
+
+    /// Whether each of those endpoints is as `condition` says.
+    pub(super) fn all_endpoints(&self, condition: impl Fn(SocketAddr) -> bool) -> bool {
+        self.queries.iter().flat_map(Query::usable).all(|addr| condition(*addr))
     }
 
     /// When what is known is enough to start: `None` while it is not and no timer would make it so.

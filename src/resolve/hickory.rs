@@ -1,6 +1,7 @@
 //! DNS by hickory-resolver: one query a type, each answer as soon as it comes.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -101,9 +102,11 @@ impl Resolve for HickoryResolver {
 
     fn names(&self, host: &str) -> Result<Names, ResolveError> {
         let setup = self.shared.setup();
+        let none = Hosts::default();
+        let hosts = setup.hosts.as_ref().unwrap_or(&none);
         match &setup.dns {
-            Ok(dns) => names(host, &setup.hosts, &dns.search),
-            Err(error) => match names(host, &setup.hosts, &Search::default())? {
+            Ok(dns) => names(host, hosts, &dns.search),
+            Err(error) => match names(host, hosts, &Search::default())? {
                 Names::Ask(_) => Err(unusable(error)),
                 fixed @ Names::Fixed(_) => Ok(fixed),
             },
@@ -160,8 +163,8 @@ impl Shared {
             return setup.clone();
         }
         let setup = Arc::new((self.read)());
-        // A process may start before its network does.
-        *kept = setup.dns.is_ok().then(|| setup.clone());
+        // A process may start before its network does, and may be out of descriptors for a while.
+        *kept = (setup.dns.is_ok() && setup.hosts.is_some()).then(|| setup.clone());
         setup
     }
 
@@ -187,7 +190,8 @@ impl Shared {
 
 /// What is read at the first name.
 struct Setup {
-    hosts: Hosts,
+    /// `None` if there is a file that could not be read.
+    hosts: Option<Hosts>,
     dns: Result<Dns, NetError>,
 }
 
@@ -220,11 +224,15 @@ impl Dns {
     }
 }
 
-fn read_hosts() -> Hosts {
-    Hosts::from_system().unwrap_or_else(|err| {
-        tracing::debug!(%err, "no hosts file");
-        Hosts::default()
-    })
+fn read_hosts() -> Option<Hosts> {
+    match Hosts::from_system() {
+        Ok(hosts) => Some(hosts),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Some(Hosts::default()),
+        Err(err) => {
+            tracing::debug!(%err, "the hosts file could not be read");
+            None
+        }
+    }
 }
 
 const NO_DATA: &str = "no records of this type (NODATA)";
@@ -236,7 +244,11 @@ fn failure(error: NetError) -> ResolveError {
         NetError::Dns(DnsError::ResponseCode(code)) => by_code(*code),
         _ => (ResolveErrorKind::Other, "the lookup failed"),
     };
-    let mut failure = ResolveError::new(kind, message);
+    let mut failure = match kind {
+        // The kind alone says little; a missing descriptor has to be seen in the error of the connect.
+        ResolveErrorKind::Other => other(format!("{message}: {error}")),
+        _ => ResolveError::new(kind, message),
+    };
     if kind.is_negative_answer()
         && let NetError::Dns(DnsError::NoRecordsFound(none)) = &error
         && let Some(ttl) = none.negative_ttl

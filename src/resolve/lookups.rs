@@ -1,10 +1,13 @@
 //! Lookups that races share: one in flight per name and kind, and a cache of the answers.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, watch};
 
@@ -101,9 +104,13 @@ impl Shared {
         state.in_flight.insert(key.clone(), flight.clone());
         drop(state);
 
-        // Not under the lock: a runtime that is shutting down drops the task, and with it the entry, here and now.
-        let entry = Entry { shared: self.clone(), key, flight };
-        runtime.spawn(run(entry, name.clone()));
+        // Not under the lock: the lookup may end here and now, and so may a task that a runtime refuses as it shuts down.
+        let mut lookup = Box::pin(run(Entry { shared: self.clone(), key, flight }, name.clone()));
+        // The first poll is made here, because it sends the query: queries are to leave in the order in which a race
+        // asks them (v3 draft section 4.1), and a scheduler would start the last spawned task first.
+        if lookup.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            runtime.spawn(lookup);
+        }
         Ok(Joined::InFlight(waiter))
     }
 
@@ -113,15 +120,21 @@ impl Shared {
 }
 
 async fn run(entry: Entry, name: Arc<str>) {
+    let lookup = async { entry.shared.resolver.resolve(&name, entry.key.key.kind).await };
     let outcome = tokio::select! {
         biased;
-        outcome = entry.shared.resolver.resolve(&name, entry.key.key.kind) => outcome,
+        // What a resolver breaks by panicking is its own; here nothing is left half done.
+        outcome = AssertUnwindSafe(lookup).catch_unwind() => outcome.unwrap_or_else(|_| Err(panicked())),
         () = entry.abandoned() => return,
     };
     let Entry { shared, key, flight } = &entry;
     let now = tokio::time::Instant::now().into_std();
     shared.state().cache.put(key.key.clone(), &outcome, now);
     flight.outcome.send_replace(Some(outcome));
+}
+
+fn panicked() -> ResolveError {
+    ResolveError::new(ResolveErrorKind::Other, "the resolver panicked")
 }
 
 /// A lookup in flight. It ends without an outcome when the task that holds it does.

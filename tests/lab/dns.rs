@@ -122,6 +122,15 @@ impl Reply {
 impl Dns {
     pub async fn start() -> io::Result<Self> {
         let (udp, tcp) = bind().await?;
+        Self::serve(udp, tcp)
+    }
+
+    /// On an address of the caller's, for clients that cannot be told a port.
+    pub async fn start_at(addr: SocketAddr) -> io::Result<Self> {
+        Self::serve(UdpSocket::bind(addr).await?, TcpListener::bind(addr).await?)
+    }
+
+    fn serve(udp: UdpSocket, tcp: TcpListener) -> io::Result<Self> {
         let addr = udp.local_addr()?;
         let shared = Arc::new(Shared { script: Mutex::default(), log: watch::Sender::default() });
         let mut server = hickory_server::Server::new(Handler(shared.clone()));

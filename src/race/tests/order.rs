@@ -106,3 +106,14 @@ fn a_late_answer_is_probed_too() {
     scene.at(10).answer(Aaaa, "6a 6b").at(30).answer(A, "4a 4b");
     assert_eq!(order_of(scene), "6a 4b 6b 4a");
 }
+
+/// The machine is asked only where the answer changes the order, and about each address once.
+#[test]
+fn only_what_has_an_order_is_probed() {
+    assert!(Scene::over("6a").probes.is_empty(), "one endpoint has no order");
+    assert_eq!(Scene::over("6a 4a 6b").probes, ["6a 4a 6b"]);
+
+    let mut scene = Scene::new();
+    scene.at(10).answer(Aaaa, "6a").at(30).answer(A, "4a 4b").at(40).answer(A, "4a 4b").answer(Aaaa, "6a 6b").at(2000);
+    assert_eq!(scene.probes, ["4a 4b", "6b"], "what has started needs no order");
+}

@@ -33,6 +33,14 @@ fn only_the_families_of_the_host_are_asked_for() {
     }
 }
 
+/// A connector whose settings leave no family has to notice that before it starts a race.
+#[test]
+fn a_set_of_no_family_is_empty() {
+    for (v4, v6) in [(false, false), (true, false), (false, true), (true, true)] {
+        assert_eq!(FamilySet { v4, v6 }.is_empty(), !(v4 || v6));
+    }
+}
+
 /// A resolver that answers both families at once gets one query for both.
 #[test]
 fn a_resolver_of_both_families_is_asked_once() {

@@ -70,7 +70,9 @@ pub(super) struct Scene {
     /// What the race asked and started, in order: the ids count from 0.
     pub(super) queries: Vec<(Arc<str>, QueryKind)>,
     pub(super) attempts: Vec<SocketAddr>,
-    /// Attempts that wait for TLS to be done.
+    /// What the race wanted to know of the machine: `"6a 4a"` for each question.
+    pub(super) probes: Vec<String>,
+    /// The attempts on which TLS was started.
     pub(super) handshakes: Vec<AttemptId>,
     pub(super) outcome: Option<Outcome>,
 }
@@ -111,6 +113,7 @@ impl Scene {
             seen: 0,
             queries: Vec::new(),
             attempts: Vec::new(),
+            probes: Vec::new(),
             handshakes: Vec::new(),
             outcome: None,
         };
@@ -265,7 +268,7 @@ impl Scene {
 
     fn drain(&mut self) {
         let now = self.instant();
-        for _ in 0..10_000 {
+        for _ in 0..1000 {
             let event = match self.race.poll(now) {
                 Output::Query { name, kind, .. } => {
                     let event = if *name == *HOST { format!("query {kind}") } else { format!("query {kind} {name}") };
@@ -273,6 +276,8 @@ impl Scene {
                     event
                 }
                 Output::Probe { addrs } => {
+                    let names: Vec<_> = addrs.iter().map(|addr| self.name(*addr)).collect();
+                    self.probes.push(names.join(" "));
                     let probed = addrs.into_iter().map(|addr| {
                         let source = (!self.routeless.contains(&addr)).then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
                         Probed { addr, source }

@@ -135,6 +135,7 @@ pub(super) fn settings(cases: u32) -> ProptestConfig {
         // The default generator costs more than the race in a debug build.
         rng_algorithm: RngAlgorithm::XorShift,
         failure_persistence: None,
+        max_shrink_time: 5000,
         ..ProptestConfig::default()
     }
 }

@@ -351,7 +351,7 @@ async fn without_a_configuration_only_names_that_need_none_resolve() {
             let search = vec![Name::from_ascii("lan").unwrap()];
             Ok(Dns::new(ResolverConfig::from_parts(None, search, Vec::new()), 1))
         };
-        Setup { hosts, dns }
+        Setup { hosts: Some(hosts), dns }
     });
     assert_eq!(resolver.names("printer").unwrap(), Names::Fixed(vec!["192.0.2.7:0".parse().unwrap()]));
     assert!(matches!(resolver.names("localhost"), Ok(Names::Fixed(_))));

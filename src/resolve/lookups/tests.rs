@@ -255,29 +255,51 @@ async fn a_dropped_waiter_does_not_end_the_wait_of_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resolver_that_panics_once_is_asked_again() {
+async fn a_resolver_that_panics_fails_that_lookup_and_is_asked_anew_the_next_time() {
     let script = Script::new(|call| match call {
-        0 => Box::pin(async { panic!("a fault of the resolver") }),
+        0 => panic!("a fault before the future"),
+        1 => Box::pin(async { panic!("a fault in the first poll") }),
+        2 => Box::pin(async {
+            sleep(MS).await;
+            panic!("a fault in a later poll")
+        }),
         _ => numbered(call, MS, None),
     });
     let lookups = Lookups::new(script.clone());
-    let waits = (0..10).map(|_| lookups.lookup(&name("a."), QueryKind::A, LINGER));
-    assert!(join_all(waits).await.iter().all(|outcome| call_of(outcome) == 1));
-    assert_eq!(script.calls(), 2);
+    for calls in 1..=3 {
+        let error = lookups.lookup(&name("a."), QueryKind::A, LINGER).await.unwrap_err();
+        assert_eq!(error.kind(), ResolveErrorKind::Other);
+        assert_eq!(error.to_string(), "the resolver panicked");
+        assert_eq!(script.calls(), calls);
+        assert!(lookups.shared.state().in_flight.is_empty());
+    }
+    assert_eq!(call_of(&lookups.lookup(&name("a."), QueryKind::A, LINGER).await), 3);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_resolver_that_always_panics_is_an_error() {
-    let script = Script::new(|call| match call {
-        0 => panic!("a fault before the future"),
-        _ => Box::pin(async { panic!("a fault of the future") }),
+/// Proves: DNS-5
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lookups_begin_in_the_order_in_which_they_are_asked() {
+    struct Begun(Mutex<Vec<String>>);
+    impl Resolve for Begun {
+        fn kinds(&self) -> Kinds {
+            Kinds::PerFamily
+        }
+
+        fn resolve(&self, name: &str, _: QueryKind) -> Resolving {
+            self.0.lock().unwrap().push(name.into());
+            Box::pin(pending())
+        }
+    }
+    let begun = Arc::new(Begun(Mutex::default()));
+    let lookups = Lookups::new(begun.clone());
+    // From inside a task, where the scheduler would run the last spawned one next.
+    let wait = tokio::spawn(async move {
+        let names = ["a.", "b.", "c.", "d."].map(name);
+        let waits = names.iter().map(|name| lookups.lookup(name, QueryKind::A, LINGER));
+        timeout(20 * MS, join_all(waits)).await.unwrap_err();
     });
-    let lookups = Lookups::new(script.clone());
-    let error = lookups.lookup(&name("a."), QueryKind::A, LINGER).await.unwrap_err();
-    assert_eq!(error.kind(), ResolveErrorKind::Other);
-    assert_eq!(error.to_string(), "the lookup ended without an answer");
-    assert_eq!(script.calls(), 2);
-    assert!(lookups.shared.state().in_flight.is_empty());
+    wait.await.unwrap();
+    assert_eq!(*begun.0.lock().unwrap(), ["a.", "b.", "c.", "d."]);
 }
 
 #[test]

@@ -1,0 +1,79 @@
+//! Hosts that lack a family, or both.
+
+use std::time::Instant;
+
+use hickory_server::proto::rr::RecordType;
+use hyper_happy_eyeballs::report::{AttemptOutcome, FailureKind};
+use hyper_happy_eyeballs::{Config, Families};
+
+use crate::capture::Capture;
+use crate::namespace::in_namespace;
+use crate::network::*;
+
+/// AAAA records are of no use, and cost no time either.
+///
+/// Proves: ATT-13
+#[test]
+fn without_a_route_for_ipv6_the_ipv4_syn_leaves_at_once() {
+    in_namespace(|| async {
+        ipv4_only();
+        let _server = http_server(LOCAL_V4).await;
+        let dns = dns(&[SILENT_V6[0], SILENT_V6[1], LOCAL_V4]).await;
+        let mut config = Config::default();
+        config.families(Families::Both);
+        let mut capture = Capture::start();
+        let stream = connect(&mut connector(&dns, config)).await.unwrap();
+        assert_eq!(peer(&stream), parse(LOCAL_V4));
+
+        let syns = capture.syns();
+        assert_starts(&syns, &[(LOCAL_V4, 0)]);
+        let answered = *capture.answers(dns.addr().port()).last().unwrap();
+        println!("the SYN left {:?} after the answers", syns[0].at - answered);
+        assert!(syns[0].at - answered < ms(20));
+        assert!(capture.packets().iter().all(|packet| packet.to.is_ipv4()));
+    });
+}
+
+/// Proves: DNS-1, DNS-2
+#[test]
+fn a_host_with_ipv4_alone_asks_for_no_ipv6() {
+    in_namespace(|| async {
+        ipv4_only();
+        let _server = http_server(LOCAL_V4).await;
+        let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
+        let mut capture = Capture::start();
+        connect(&mut connector(&dns, Config::default())).await.unwrap();
+        let kinds: Vec<_> = capture.queries(dns.addr().port()).iter().map(|query| query.kind).collect();
+        assert_eq!(kinds, [RecordType::A]);
+        assert_starts(&capture.syns(), &[(LOCAL_V4, 0)]);
+    });
+}
+
+/// With loopback alone both families are asked for, every address fails before a packet leaves, and the error names
+/// each.
+///
+/// Proves: ATT-13, ATT-16
+#[test]
+fn without_any_route_the_error_comes_at_once_and_names_every_address() {
+    in_namespace(|| async {
+        let addrs = [SILENT_V6[0], SILENT_V6[1], SILENT_V4[0], SILENT_V4[1]];
+        let dns = dns(&addrs).await;
+        let mut capture = Capture::start();
+        let start = Instant::now();
+        let error = connect(&mut connector(&dns, Config::default())).await.unwrap_err();
+        let elapsed = start.elapsed();
+        println!("{elapsed:?}: {error}");
+        assert!(error.is_connect());
+        assert!(elapsed < ms(100), "{elapsed:?}");
+        assert!(capture.syns().is_empty());
+        let attempts = error.report().unwrap().attempts();
+        assert_eq!(attempts.len(), addrs.len());
+        for addr in addrs {
+            assert!(error.to_string().contains(addr), "{addr} in {error}");
+            let attempt = attempts.iter().find(|attempt| attempt.addr().ip() == parse(addr)).unwrap();
+            let local =
+                matches!(attempt.outcome(), AttemptOutcome::Failed(failure) if failure.kind() == FailureKind::Local);
+            assert!(local, "{attempt:?}");
+        }
+    });
+}

@@ -1,0 +1,58 @@
+//! Where nothing is broken, nothing is wasted.
+
+use std::net::SocketAddr;
+
+use hickory_server::proto::rr::RecordType;
+use hyper_happy_eyeballs::{Config, MaybeHttpsStream};
+
+use crate::capture::Capture;
+use crate::lab::{Behaviour, Ca, Dns};
+use crate::namespace::in_namespace;
+use crate::network::*;
+
+/// Asserts one SYN, to IPv6, and one query a type, AAAA first, neither waiting for the other's answer.
+fn assert_nothing_wasted(capture: &mut Capture, dns: &Dns, stream: &MaybeHttpsStream) {
+    println!("{}", stream.report());
+    assert_eq!(peer(stream), parse(LOCAL_V6));
+    let to: Vec<_> = capture.syns().iter().map(|syn| syn.to).collect();
+    assert_eq!(to, [SocketAddr::new(parse(LOCAL_V6), PORT)]);
+
+    let queries = capture.queries(dns.addr().port());
+    let kinds: Vec<_> = queries.iter().map(|query| query.kind).collect();
+    assert_eq!(kinds, [RecordType::AAAA, RecordType::A]);
+    let apart = queries[1].at - queries[0].at;
+    println!("queries {apart:?} apart");
+    assert!(apart < ms(5), "{apart:?}");
+    assert!(capture.answers(dns.addr().port()).iter().all(|answer| *answer > queries[1].at));
+}
+
+/// Proves: DNS-5, DNS-6, ATT-1, TLS-1
+#[test]
+fn http_sends_one_syn_and_one_query_a_type() {
+    in_namespace(|| async {
+        dual_stack();
+        let _servers = (http_server(LOCAL_V6).await, http_server(LOCAL_V4).await);
+        let dns = dns(&[LOCAL_V6, LOCAL_V4]).await;
+        let mut capture = Capture::start();
+        let stream = connect(&mut connector(&dns, Config::default())).await.unwrap();
+        assert_nothing_wasted(&mut capture, &dns, &stream);
+    });
+}
+
+/// Proves: DNS-5, DNS-6, ATT-1, TLS-2
+#[test]
+fn https_sends_one_syn_and_one_query_a_type() {
+    in_namespace(|| async {
+        dual_stack();
+        let ca = Ca::new();
+        let servers =
+            [https_server(&ca, LOCAL_V6, Behaviour::Serve).await, https_server(&ca, LOCAL_V4, Behaviour::Serve).await];
+        let dns = dns(&[LOCAL_V6, LOCAL_V4]).await;
+        let mut connector = builder(&dns).tls_config(ca.client_config(&[])).enable_all_versions().build().unwrap();
+        let mut capture = Capture::start();
+        let stream = get(&mut connector, &format!("https://{HOST}:{PORT}/")).await.unwrap();
+        assert_nothing_wasted(&mut capture, &dns, &stream);
+        assert_eq!(stream.tls_info().and_then(|tls| tls.alpn().map(<[u8]>::to_vec)), Some(b"h2".to_vec()));
+        assert_eq!(servers.each_ref().map(|server| server.accepted()), [1, 0]);
+    });
+}

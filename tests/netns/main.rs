@@ -1,0 +1,21 @@
+//! Tests on real packets, each in a network namespace of its own: what leaves the host, when, and what becomes of it.
+//!
+//! They need root on Linux with `ip`, `nft` and `unshare`; where something is missing they say so and are skipped,
+//! unless HAPPY_EYEBALLS_REQUIRE_NETNS=1 is set.
+#![cfg(target_os = "linux")]
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod capture;
+mod namespace;
+mod network;
+mod router;
+
+mod cancel;
+mod families;
+mod healthy;
+mod options;
+mod rejects;
+mod silent;
+mod system;

@@ -1,0 +1,159 @@
+//! The system's configuration: resolv.conf and the hosts file, in an /etc of the test's own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use hickory_server::proto::rr::RecordType;
+use hyper_happy_eyeballs::HappyEyeballsConnector;
+
+use crate::capture::Capture;
+use crate::lab::{Dns, Server};
+use crate::namespace::{add_address, in_namespace, replace_etc};
+use crate::network::*;
+
+const SERVER: &str = "192.0.2.53";
+
+/// A dual-stack host with an HTTP server on IPv4 and a name server, and these files in /etc.
+async fn host(files: &[(&str, &str)]) -> (Server, Dns) {
+    dual_stack();
+    add_address(&format!("{SERVER}/32"), "lo");
+    replace_etc();
+    for (name, text) in files {
+        fs::write(format!("/etc/{name}"), text).expect("the directory is in memory");
+    }
+    let dns = Dns::start_at(SocketAddr::new(parse(SERVER), 53)).await.expect("port 53 of a new namespace is free");
+    (http_server(LOCAL_V4).await, dns)
+}
+
+#[test]
+fn resolv_conf_says_which_server_to_ask() {
+    in_namespace(|| async {
+        let (_server, dns) = host(&[("resolv.conf", "nameserver 192.0.2.53\n")]).await;
+        set_host(&dns, HOST, &[LOCAL_V4]);
+        let stream = connect(&mut HappyEyeballsConnector::new()).await.unwrap();
+        assert_eq!(peer(&stream), parse(LOCAL_V4));
+        assert_eq!(dns.log().len(), 2);
+    });
+}
+
+/// A name in the hosts file is as the file has it, the family that is not there included.
+#[test]
+fn a_name_in_the_hosts_file_is_not_asked_for() {
+    in_namespace(|| async {
+        let hosts = format!("{LOCAL_V4} {HOST}\n");
+        let (_server, dns) = host(&[("resolv.conf", "nameserver 192.0.2.53\n"), ("hosts", &hosts)]).await;
+        set_host(&dns, HOST, &[SILENT_V6[0], SILENT_V4[0]]);
+        let mut capture = Capture::start();
+        let stream = connect(&mut HappyEyeballsConnector::new()).await.unwrap();
+        assert_eq!(peer(&stream), parse(LOCAL_V4));
+        assert_eq!(capture.queries(53), []);
+        assert_starts(&capture.syns(), &[(LOCAL_V4, 0)]);
+    });
+}
+
+/// Both families of one name before the next name: no mixture of two names' addresses.
+#[test]
+fn the_search_list_is_walked_once_for_both_families() {
+    in_namespace(|| async {
+        let resolv = "nameserver 192.0.2.53\nsearch a.test b.test\n";
+        let (_server, dns) = host(&[("resolv.conf", resolv)]).await;
+        set_host(&dns, "svc.b.test", &[LOCAL_V4]);
+        set_host(&dns, "svc", &[SILENT_V4[0]]);
+        let mut capture = Capture::start();
+        let stream = get(&mut HappyEyeballsConnector::new(), &format!("http://svc:{PORT}/")).await.unwrap();
+        assert_eq!(peer(&stream), parse(LOCAL_V4));
+        println!("{}", stream.report());
+        assert_eq!(asked(&mut capture), ["AAAA svc.a.test.", "A svc.a.test.", "AAAA svc.b.test.", "A svc.b.test."]);
+        let queries = capture.queries(53);
+        // The second name waits for both answers of the first.
+        assert!(capture.answers(53).iter().filter(|at| **at < queries[2].at).count() >= 2);
+    });
+}
+
+/// A name with as many dots as `ndots` says is first asked for as it is.
+#[test]
+fn ndots_says_whether_the_search_list_goes_first() {
+    in_namespace(|| async {
+        let resolv = "nameserver 192.0.2.53\nsearch a.test b.test\noptions ndots:2\n";
+        let (_server, dns) = host(&[("resolv.conf", resolv)]).await;
+        set_host(&dns, "one.dot.b.test", &[LOCAL_V4]);
+        set_host(&dns, "two.dots.here", &[LOCAL_V4]);
+        let mut connector = HappyEyeballsConnector::new();
+        let mut capture = Capture::start();
+        get(&mut connector, &format!("http://one.dot:{PORT}/")).await.unwrap();
+        let expected = ["AAAA one.dot.a.test.", "A one.dot.a.test.", "AAAA one.dot.b.test.", "A one.dot.b.test."];
+        assert_eq!(asked(&mut capture), expected);
+
+        let mut capture = Capture::start();
+        get(&mut connector, &format!("http://two.dots.here:{PORT}/")).await.unwrap();
+        assert_eq!(asked(&mut capture), ["AAAA two.dots.here.", "A two.dots.here."]);
+    });
+}
+
+/// Nobody else's name server is asked. What needs none works, and so does the next name once the file is there.
+#[test]
+fn without_resolv_conf_names_fail_and_say_why_and_literals_work() {
+    in_namespace(|| async {
+        let (_server, dns) = host(&[]).await;
+        set_host(&dns, HOST, &[LOCAL_V4]);
+        let mut connector = HappyEyeballsConnector::new();
+        let mut capture = Capture::start();
+        let mut errors = vec![connect(&mut connector).await.unwrap_err()];
+        fs::write("/etc/resolv.conf", "").unwrap();
+        errors.push(connect(&mut connector).await.unwrap_err());
+        for error in errors {
+            println!("{error}");
+            assert!(error.is_dns());
+            assert!(error.to_string().contains("configuration could not be read"), "{error}");
+        }
+        let stream = get(&mut connector, &format!("http://{LOCAL_V4}:{PORT}/")).await.unwrap();
+        assert_eq!(peer(&stream), parse(LOCAL_V4));
+        let packets = capture.packets();
+        assert!(packets.iter().all(|packet| [packet.from, packet.to].iter().any(|addr| addr.port() == PORT)), "no DNS");
+
+        fs::write("/etc/resolv.conf", "nameserver 192.0.2.53\n").unwrap();
+        connect(&mut connector).await.unwrap();
+    });
+}
+
+/// A first name server that is gone does not take the second with it.
+#[test]
+fn a_dead_first_name_server_costs_less_than_two_seconds() {
+    in_namespace(|| async {
+        let resolv = "nameserver 198.51.100.53\nnameserver 192.0.2.53\n";
+        let (_server, dns) = host(&[("resolv.conf", resolv)]).await;
+        set_host(&dns, HOST, &[LOCAL_V4]);
+        let mut capture = Capture::start();
+        let start = Instant::now();
+        let stream = connect(&mut HappyEyeballsConnector::new()).await.unwrap();
+        println!("with a dead first name server: {:?}", start.elapsed());
+        println!("{}", stream.report());
+        assert!(start.elapsed() < ms(2000));
+        let dead = SocketAddr::new(parse("198.51.100.53"), 53);
+        assert!(capture.queries(53).iter().any(|query| query.to == dead), "the first one was asked");
+    });
+}
+
+/// localhost never leaves the host, whatever the files say.
+///
+/// Proves: NAM-1
+#[test]
+fn localhost_is_not_asked_for() {
+    in_namespace(|| async {
+        let hosts = format!("{} localhost\n", SILENT_V4[0]);
+        let (_server, _dns) = host(&[("resolv.conf", "nameserver 192.0.2.53\n"), ("hosts", &hosts)]).await;
+        let _loopback = http_server("127.0.0.1").await;
+        let mut capture = Capture::start();
+        let stream = get(&mut HappyEyeballsConnector::new(), &format!("http://localhost:{PORT}/")).await.unwrap();
+        assert_eq!(peer(&stream), parse("127.0.0.1"));
+        assert_eq!(capture.queries(53), []);
+        assert_starts(&capture.starts(), &[("::1", 0), ("127.0.0.1", 10)]);
+    });
+}
+
+/// The queries on the wire, as type and name.
+fn asked(capture: &mut Capture) -> Vec<String> {
+    let queries = capture.queries(53);
+    queries.iter().map(|query| format!("{} {}", RecordType::to_string(&query.kind), query.name)).collect()
+}
