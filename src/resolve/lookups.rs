@@ -1,17 +1,19 @@
 //! Lookups that races share: one in flight per name and kind, and a cache of the answers.
 
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use futures_util::future;
 use tokio::runtime::{self, Handle};
-use tokio::sync::{Notify, watch};
 
 use super::{Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind};
+use crate::config::LONGEST_DELAY;
 
 /// Answers that are kept, of all names and kinds together.
 const MAX_CACHED: usize = 4096;
@@ -40,8 +42,9 @@ impl Lookups {
     /// Looks up `kind` of `name`, from the cache or by a lookup that is shared with all who ask for the same in this
     /// runtime. Nothing happens before the future is polled.
     ///
-    /// Dropping the future gives up the wait only: the lookup goes on for `linger` once nobody waits, so that a late
-    /// answer still fills the cache (RFC 8305 section 5). When waiters differ in it, the longest counts.
+    /// Whoever waits drives the lookup, so that the queries of a race leave in the order in which it polls them.
+    /// Dropping the future gives up the wait only: the lookup goes on in a task for `linger` once nobody waits, so that
+    /// a late answer still fills the cache (RFC 8305 section 5). When waiters differ in it, the longest counts.
     pub(crate) fn lookup(
         &self,
         name: &Arc<str>,
@@ -51,19 +54,16 @@ impl Lookups {
         let shared = self.shared.clone();
         let name = name.clone();
         async move {
-            // A lookup can vanish through no fault of its resolver: one more try tells the two apart.
-            for _ in 0..2 {
+            loop {
                 let mut waiter = match shared.join(&name, kind, linger)? {
                     Joined::Cached(outcome) => return outcome,
                     Joined::InFlight(waiter) => waiter,
                 };
-                if let Ok(outcome) = waiter.wait_for(Option::is_some).await
-                    && let Some(outcome) = &*outcome
-                {
-                    return outcome.clone();
+                // Without an outcome the waiter has come to another runtime, and asks there.
+                if let Some(outcome) = poll_fn(|cx| waiter.poll(cx)).await {
+                    return outcome;
                 }
             }
-            Err(ResolveError::new(ResolveErrorKind::Other, "the lookup ended without an answer"))
         }
     }
 }
@@ -77,12 +77,26 @@ struct Shared {
 #[derive(Default)]
 struct State {
     cache: Cache,
-    in_flight: HashMap<FlightKey, Arc<Flight>>,
+    in_flight: HashMap<FlightKey, Flight>,
+    started: u64,
 }
+
+/// A lookup in flight. It has at least one waiter, or a task that lingers.
+struct Flight {
+    /// Tells it from an earlier one of the same key.
+    id: u64,
+    lookup: Lookup,
+    waiters: usize,
+    linger: Duration,
+    /// When a lookup without waiters ends, if a task sees to that.
+    lingers_until: Option<tokio::time::Instant>,
+}
+
+type Lookup = future::Shared<Pin<Box<dyn Future<Output = Outcome> + Send>>>;
 
 enum Joined {
     Cached(Outcome),
-    InFlight(watch::Receiver<Option<Outcome>>),
+    InFlight(Waiter),
 }
 
 impl Shared {
@@ -96,22 +110,47 @@ impl Shared {
         let runtime = Handle::try_current()
             .map_err(|err| ResolveError::new(ResolveErrorKind::Other, "no runtime to look up in").with_source(err))?;
         let key = FlightKey { runtime: runtime.id(), key };
-        if let Some(flight) = state.in_flight.get(&key) {
-            return Ok(Joined::InFlight(flight.join(linger)));
-        }
-        let flight = Arc::new(Flight::default());
-        let waiter = flight.join(linger);
-        state.in_flight.insert(key.clone(), flight.clone());
-        drop(state);
+        let State { in_flight, started, .. } = &mut *state;
+        let flight = in_flight.entry(key.clone()).or_insert_with(|| {
+            *started += 1;
+            let lookup = self.look_up(*started, key.clone(), name.clone());
+            Flight { id: *started, lookup, waiters: 0, linger: Duration::ZERO, lingers_until: None }
+        });
+        flight.waiters += 1;
+        flight.linger = flight.linger.max(linger).min(LONGEST_DELAY);
+        let (id, lookup) = (flight.id, flight.lookup.clone());
+        Ok(Joined::InFlight(Waiter { shared: self.clone(), runtime, key, id, lookup }))
+    }
 
-        // Not under the lock: the lookup may end here and now, and so may a task that a runtime refuses as it shuts down.
-        let mut lookup = Box::pin(run(Entry { shared: self.clone(), key, flight }, name.clone()));
-        // The first poll is made here, because it sends the query: queries are to leave in the order in which a race
-        // asks them (v3 draft section 4.1), and a scheduler would start the last spawned task first.
-        if lookup.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            runtime.spawn(lookup);
-        }
-        Ok(Joined::InFlight(waiter))
+    /// The lookup itself. When it is done its answer is in the cache, and its place free.
+    fn look_up(self: &Arc<Self>, id: u64, key: FlightKey, name: Arc<str>) -> Lookup {
+        let resolver = self.resolver.clone();
+        // The lookup stands in the list that it would keep alive.
+        let shared = Arc::downgrade(self);
+        let lookup = async move {
+            let lookup = async { resolver.resolve(&name, key.key.kind).await };
+            // What a resolver breaks by panicking is its own; here nothing is left half done.
+            let outcome = AssertUnwindSafe(lookup).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
+            if let Some(shared) = shared.upgrade() {
+                let now = tokio::time::Instant::now().into_std();
+                shared.state().cache.put(key.key.clone(), &outcome, now);
+                shared.remove(&key, |flight| flight.id == id);
+            }
+            outcome
+        };
+        lookup.boxed().shared()
+    }
+
+    /// Removes the lookup of `key` if it is as `condition` says; false if it stays or is not there.
+    fn remove(&self, key: &FlightKey, condition: impl FnOnce(&Flight) -> bool) -> bool {
+        let mut state = self.state();
+        let flight = match state.in_flight.get(key) {
+            Some(flight) if condition(flight) => state.in_flight.remove(key),
+            _ => None,
+        };
+        // What a resolver does when its future is dropped it must not do under the lock.
+        drop(state);
+        flight.is_some()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -119,78 +158,83 @@ impl Shared {
     }
 }
 
-async fn run(entry: Entry, name: Arc<str>) {
-    let lookup = async { entry.shared.resolver.resolve(&name, entry.key.key.kind).await };
-    let outcome = tokio::select! {
-        biased;
-        // What a resolver breaks by panicking is its own; here nothing is left half done.
-        outcome = AssertUnwindSafe(lookup).catch_unwind() => outcome.unwrap_or_else(|_| Err(panicked())),
-        () = entry.abandoned() => return,
-    };
-    let Entry { shared, key, flight } = &entry;
-    let now = tokio::time::Instant::now().into_std();
-    shared.state().cache.put(key.key.clone(), &outcome, now);
-    flight.outcome.send_replace(Some(outcome));
-}
-
 fn panicked() -> ResolveError {
     ResolveError::new(ResolveErrorKind::Other, "the resolver panicked")
 }
 
-/// A lookup in flight. It ends without an outcome when the task that holds it does.
-#[derive(Default)]
-struct Flight {
-    outcome: watch::Sender<Option<Outcome>>,
-    joined: Notify,
-    linger_nanos: AtomicU64,
+/// Waits for a lookup, and drives it.
+struct Waiter {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    key: FlightKey,
+    id: u64,
+    lookup: Lookup,
 }
 
-impl Flight {
-    fn join(&self, linger: Duration) -> watch::Receiver<Option<Outcome>> {
-        let nanos = u64::try_from(linger.as_nanos()).unwrap_or(u64::MAX);
-        self.linger_nanos.fetch_max(nanos, Ordering::Relaxed);
-        self.joined.notify_one();
-        self.outcome.subscribe()
+impl Waiter {
+    /// `None` outside the runtime of the lookup, whose sockets and timers would not move.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
+        if Handle::try_current().map(|runtime| runtime.id()).ok() != Some(self.key.runtime) {
+            return Poll::Ready(None);
+        }
+        self.lookup.poll_unpin(cx).map(Some)
     }
 }
 
-/// The place of a lookup in the list, held by its task. However the task ends, the place is free afterwards, and
-/// whoever still waits learns that there is no answer.
-struct Entry {
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        let Some(flight) = state.in_flight.get_mut(&self.key).filter(|flight| flight.id == self.id) else { return };
+        flight.waiters -= 1;
+        if flight.waiters > 0 {
+            return;
+        }
+        let lingers = flight.lingers_until.is_some();
+        flight.lingers_until = tokio::time::Instant::now().checked_add(flight.linger);
+        let linger = flight.linger;
+        drop(state);
+        if linger.is_zero() {
+            self.shared.remove(&self.key, |flight| flight.id == self.id && flight.waiters == 0);
+        } else if !lingers {
+            let lingering = Lingering { shared: self.shared.clone(), key: self.key.clone(), id: self.id };
+            // A runtime that is shutting down drops the task here and now, and with it the lookup.
+            self.runtime.spawn(lingering.run(self.lookup.clone()));
+        }
+    }
+}
+
+/// The task of a lookup for which nobody waits.
+struct Lingering {
     shared: Arc<Shared>,
     key: FlightKey,
-    flight: Arc<Flight>,
+    id: u64,
 }
 
-impl Entry {
-    /// Returns when nobody has waited for the time of the linger, with the entry removed so that nobody can join.
-    async fn abandoned(&self) {
-        loop {
-            self.flight.outcome.closed().await;
-            let linger = Duration::from_nanos(self.flight.linger_nanos.load(Ordering::Relaxed));
-            // A waiter that came and left within the linger starts it anew.
-            if !linger.is_zero() && tokio::time::timeout(linger, self.flight.joined.notified()).await.is_ok() {
-                continue;
-            }
-            let mut state = self.shared.state();
-            if self.flight.outcome.receiver_count() == 0 {
-                self.remove_from(&mut state);
-                return;
+impl Lingering {
+    async fn run(self, mut lookup: Lookup) {
+        // Each time that the last waiter leaves, the linger starts anew.
+        while let Some(until) = self.until() {
+            tokio::select! {
+                _ = &mut lookup => return,
+                () = tokio::time::sleep_until(until) => {}
             }
         }
     }
 
-    fn remove_from(&self, state: &mut State) {
-        if state.in_flight.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
-            state.in_flight.remove(&self.key);
-        }
+    /// Until when to go on: `None` if that time is over, or somebody waits.
+    fn until(&self) -> Option<tokio::time::Instant> {
+        let mut state = self.shared.state();
+        let flight = state.in_flight.get_mut(&self.key).filter(|flight| flight.id == self.id)?;
+        let until = flight.lingers_until.filter(|until| flight.waiters == 0 && *until > tokio::time::Instant::now());
+        // From here on this task is over: whoever leaves last starts another.
+        flight.lingers_until = until;
+        until
     }
 }
 
-impl Drop for Entry {
+impl Drop for Lingering {
     fn drop(&mut self) {
-        let shared = self.shared.clone();
-        self.remove_from(&mut shared.state());
+        self.shared.remove(&self.key, |flight| flight.id == self.id && flight.waiters == 0);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
