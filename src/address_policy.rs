@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::origin::{Host, Origin};
@@ -11,7 +11,8 @@ use crate::origin::{Host, Origin};
 ///
 /// It is asked as each endpoint is formed, before order and caps, and once more on the address that the socket gets.
 /// A denied endpoint counts as no answer and stands in the [report](crate::Report) as denied. The policy sees every
-/// address: literals, DNS answers, and what the system's resolver made of a name.
+/// address: literals, DNS answers, and what the system's resolver made of a name. An IPv4-mapped address comes as the
+/// IPv4 address, and the unspecified address as loopback, which is where it leads.
 ///
 /// ```
 /// use hyper_happy_eyeballs::{AddressPolicy, Verdict};
@@ -36,7 +37,7 @@ impl AddressPolicy {
     pub(crate) fn judge(&self, origin: &Origin, addr: SocketAddr) -> Verdict {
         match not_a_destination(origin, addr.ip()) {
             Some(reason) => Verdict::deny(reason),
-            None => (self.0)(origin, addr),
+            None => (self.0)(origin, reached(addr)),
         }
     }
 }
@@ -71,6 +72,17 @@ impl Verdict {
     }
 }
 
+/// The address that `addr` leads to: the kernel connects the unspecified address to the host itself, so a policy on
+/// loopback has to see it as that.
+fn reached(mut addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    addr
+}
+
 /// Addresses that no name can mean as the destination of a TCP connection. The unspecified address is let through as
 /// a literal, since Linux takes it for the host itself and development servers print it.
 fn not_a_destination(origin: &Origin, ip: IpAddr) -> Option<&'static str> {
@@ -80,5 +92,24 @@ fn not_a_destination(origin: &Origin, ip: IpAddr) -> Option<&'static str> {
         ip if ip.is_multicast() => Some("multicast address"),
         IpAddr::V4(ip) if ip.is_broadcast() => Some("broadcast address"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_on_loopback_sees_every_way_to_write_it() {
+        let policy = AddressPolicy::new(|_, addr| match addr.ip().is_loopback() {
+            true => Verdict::deny("loopback"),
+            false => Verdict::Allow,
+        });
+        for host in ["127.0.0.1", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]"] {
+            let origin = Origin::from_uri(&format!("http://{host}/").parse().unwrap()).unwrap();
+            let addr = origin.host().socket_addr(80).unwrap();
+            assert_eq!(policy.judge(&origin, addr), Verdict::deny("loopback"), "{host}");
+            assert_eq!(AddressPolicy::default().judge(&origin, addr), Verdict::Allow, "{host}");
+        }
     }
 }

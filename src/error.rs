@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ impl Error {
         Self(Box::new(Inner {
             kind: Kind::Timeout,
             message: "connect timed out",
-            source: None,
+            source: Some(Source::Attempt(Arc::new(io::Error::from(io::ErrorKind::TimedOut)))),
             report: Some(Arc::new(report)),
         }))
     }

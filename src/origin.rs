@@ -44,7 +44,7 @@ impl Origin {
                 _ => None,
             },
         };
-        Ok(Self { scheme: scheme.clone(), host: Host::parse(host)?, port })
+        Ok(Self { scheme: lower_case(scheme)?, host: Host::parse(host)?, port })
     }
 
     /// The scheme in lower case, such as `https`.
@@ -155,6 +155,14 @@ impl Host {
     }
 }
 
+/// `http` keeps the case of most schemes, and whether there is TLS hangs on this one.
+fn lower_case(scheme: &Scheme) -> Result<Scheme, Error> {
+    if !scheme.as_str().bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Ok(scheme.clone());
+    }
+    scheme.as_str().to_ascii_lowercase().parse().map_err(|_| Error::invalid_uri("scheme is not one"))
+}
+
 fn takes_zone(ip: Ipv6Addr) -> bool {
     ip.is_unicast_link_local() || ip.segments()[0] & 0xff0f == 0xff02
 }
@@ -200,6 +208,19 @@ mod tests {
             ("http://h:/", 80),
         ] {
             assert_eq!(origin(uri).port(), port, "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_case_of_a_scheme_does_not_decide_whether_there_is_tls() {
+        let built = |scheme: &str| Uri::builder().scheme(scheme).authority("h").path_and_query("/").build().unwrap();
+        for (scheme, secure, port) in [("HTTPS", true, 443), ("wSs", true, 443), ("HTTP", false, 80), ("Ws", false, 80)]
+        {
+            for uri in [built(scheme), format!("{scheme}://h/").parse().unwrap()] {
+                let origin = Origin::from_uri(&uri).unwrap();
+                assert_eq!(origin.scheme(), scheme.to_ascii_lowercase(), "{uri}");
+                assert_eq!((origin.is_secure(), origin.port()), (secure, port), "{uri}");
+            }
         }
     }
 

@@ -179,7 +179,9 @@ async fn without_a_word_on_tls_only_http_is_connected() {
 #[tokio::test]
 async fn https_only_refuses_what_would_be_in_clear() {
     let script = Script::addresses([NOWHERE]);
-    let connector = builder(&script).plaintext().config(nothing()).https_only().build().unwrap();
+    let mut connector = builder(&script).plaintext().config(nothing()).https_only().build().unwrap();
+    // What people write by habit must not open the door.
+    connector.enforce_http(false);
     for uri in ["http://h.test/", "ws://h.test/", "http://127.0.0.1/", "socks5://h.test/", "http://h.test:443/"] {
         assert_refused(connect(&connector, uri).await, "invalid URL, scheme is not https");
     }

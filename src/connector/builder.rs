@@ -265,7 +265,18 @@ by_value! {
     connect_timeout => set_connect_timeout(timeout: Option<Duration>);
     happy_eyeballs_timeout => set_happy_eyeballs_timeout(delay: Option<Duration>);
     reuse_address => set_reuse_address(reuse: bool);
-    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    #[cfg(any(
+        target_os = "android",
+        target_os = "fuchsia",
+        target_os = "illumos",
+        target_os = "ios",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "solaris",
+        target_os = "tvos",
+        target_os = "visionos",
+        target_os = "watchos",
+    ))]
     interface => set_interface(interface: impl Into<String>);
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     tcp_user_timeout => set_tcp_user_timeout(timeout: Option<Duration>);

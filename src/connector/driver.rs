@@ -7,12 +7,12 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
-use tracing::debug;
+use tracing::{debug, debug_span};
 
 use crate::dial::Dial;
 use crate::error::Error;
 use crate::race::{AttemptId, Input, Outcome, Output, Probed, QueryId, Race};
-use crate::report::{Failure, Report};
+use crate::report::{AttemptOutcome, Failure, Report};
 use crate::resolve::{Answer, Lookups, ResolveError};
 
 /// Drives `race` to its end. Dropping the future drops every socket and every wait for DNS.
@@ -24,10 +24,11 @@ pub(super) fn drive<'a, D: Dial>(
     dns_linger: Duration,
     dial: &'a D,
 ) -> impl Future<Output = Result<(D::Stream, Report), Error>> {
+    let span = debug_span!("connect", origin = %race.origin());
     let mut driver = Driver { race, lookups, dns_linger, dial, queries: Vec::new(), attempts: Vec::new(), timer: None };
     async move {
-        let outcome = poll_fn(|cx| driver.poll(cx)).await;
-        driver.finish(outcome)
+        let outcome = poll_fn(|cx| span.in_scope(|| driver.poll(cx))).await;
+        span.in_scope(|| driver.finish(outcome))
     }
 }
 
@@ -54,6 +55,13 @@ enum Attempt<D: Dial> {
     Ready(D::Stream),
 }
 
+/// What the race waits for, beside inputs.
+struct Waits {
+    until: Option<Instant>,
+    /// Whether there is I/O that was never polled.
+    begun: bool,
+}
+
 struct Timer {
     deadline: Instant,
     sleep: Pin<Box<Sleep>>,
@@ -61,24 +69,27 @@ struct Timer {
 
 impl<D: Dial> Driver<'_, D> {
     /// Loops until neither I/O nor the timer has anything for the race.
+    ///
+    /// All that has happened goes in before the race looks at the time: after a runtime has stood still, what came in
+    /// the meantime counts, and no attempt is started or given up that it makes needless.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         loop {
-            let deadline = match self.drain(now()) {
-                ControlFlow::Continue(deadline) => deadline,
+            while let Poll::Ready(input) = self.poll_io(cx) {
+                debug!(?input, "race input");
+                self.race.handle_input(input, now());
+            }
+            match self.drain(now()) {
                 ControlFlow::Break(outcome) => return Poll::Ready(outcome),
-            };
-            match self.poll_io(cx) {
-                Poll::Ready(input) => {
-                    debug!(?input, "race input");
-                    self.race.handle_input(input, now());
-                }
-                Poll::Pending => ready!(self.poll_timer(cx, deadline)),
+                // What has just begun has to be polled before it can be waited for.
+                ControlFlow::Continue(Waits { begun: true, .. }) => {}
+                ControlFlow::Continue(Waits { until, .. }) => ready!(self.poll_timer(cx, until)),
             }
         }
     }
 
-    /// Does what the race wants until it is done or waits, for an input or the time given.
-    fn drain(&mut self, now: Instant) -> ControlFlow<Outcome, Option<Instant>> {
+    /// Does what the race wants until it is done or waits.
+    fn drain(&mut self, now: Instant) -> ControlFlow<Outcome, Waits> {
+        let mut begun = false;
         loop {
             let output = self.race.poll_output(now);
             if !matches!(output, Output::Wait(_)) {
@@ -86,6 +97,7 @@ impl<D: Dial> Driver<'_, D> {
             }
             match output {
                 Output::Query { id, name, kind } => {
+                    begun = true;
                     let lookup = self.lookups.lookup(&name, kind, self.dns_linger);
                     self.queries.push((id, Box::pin(lookup)));
                 }
@@ -94,11 +106,15 @@ impl<D: Dial> Driver<'_, D> {
                     self.race.handle_input(Input::Probed(probed.collect()), now);
                 }
                 Output::Attempt { id, addr } => {
+                    begun = true;
                     self.attempts.push((id, Attempt::Connecting(Box::pin(self.dial.tcp(addr)))));
                 }
-                Output::Handshake { id } => self.start_tls(id),
+                Output::Handshake { id } => {
+                    begun = true;
+                    self.start_tls(id);
+                }
                 Output::Cancel { id } => self.attempts.retain(|(other, _)| *other != id),
-                Output::Wait(deadline) => return ControlFlow::Continue(deadline),
+                Output::Wait(until) => return ControlFlow::Continue(Waits { until, begun }),
                 Output::Done(outcome) => return ControlFlow::Break(outcome),
             }
         }
@@ -172,6 +188,11 @@ impl<D: Dial> Driver<'_, D> {
 
     fn finish(mut self, outcome: Outcome) -> Result<(D::Stream, Report), Error> {
         let report = self.race.report(now());
+        for attempt in &report.attempts {
+            if let AttemptOutcome::Denied(reason) = &attempt.outcome {
+                debug!(addr = %attempt.addr, %reason, "denied");
+            }
+        }
         let winner = match outcome {
             Outcome::Won(id) => self.attempts.iter().position(|(other, _)| *other == id),
             Outcome::TimedOut => return Err(Error::timed_out(report)),

@@ -92,7 +92,7 @@ impl HappyEyeballsConnector {
     pub fn new_with_resolver<R>(resolver: R) -> Self
     where
         R: Service<Name> + Clone + Send + Sync + 'static,
-        R::Response: Iterator<Item = SocketAddr> + Send,
+        R::Response: Iterator<Item = SocketAddr>,
         R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
         R::Future: Send,
     {
@@ -128,9 +128,16 @@ impl HappyEyeballsConnector {
     /// Whether any scheme but `http` is refused. If not, `https` is connected by TCP alone where the connector has
     /// no TLS of its own: a TLS layer must stand above it.
     ///
+    /// It does not lift [`Builder::https_only`].
+    ///
     /// Default is `true` for [`new`](Self::new), `false` for what the builder makes.
     pub fn enforce_http(&mut self, enforce: bool) {
-        self.settings_mut().schemes = if enforce { Schemes::OnlyHttp } else { Schemes::Any };
+        let schemes = &mut self.settings_mut().schemes;
+        *schemes = match *schemes {
+            _ if enforce => Schemes::OnlyHttp,
+            Schemes::OnlyHttp => Schemes::Any,
+            schemes => schemes,
+        };
     }
 
     /// The settings of the race, all at once.
@@ -230,10 +237,22 @@ impl HappyEyeballsConnector {
         self
     }
 
-    /// The interface that sockets are bound to: `SO_BINDTODEVICE` on Linux, Android and Fuchsia.
+    /// The interface that sockets are bound to: `SO_BINDTODEVICE` on Linux, Android and Fuchsia, `IP_BOUND_IF` and its
+    /// like on the others.
     ///
     /// Default is none.
-    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    #[cfg(any(
+        target_os = "android",
+        target_os = "fuchsia",
+        target_os = "illumos",
+        target_os = "ios",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "solaris",
+        target_os = "tvos",
+        target_os = "visionos",
+        target_os = "watchos",
+    ))]
     pub fn set_interface(&mut self, interface: impl Into<String>) -> &mut Self {
         self.tcp_mut().interface = Some(interface.into());
         self

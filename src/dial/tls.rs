@@ -108,8 +108,10 @@ fn finish_config(mut config: ClientConfig, alpn: Alpn) -> ClientConfig {
     config.enable_early_data = false;
     let speaks_http2 = cfg!(feature = "http2");
     if config.alpn_protocols.is_empty() {
-        let http2 = alpn.http2 && speaks_http2;
-        let offers = [(http2, "h2"), (alpn.http1 || !http2, "http/1.1")];
+        let default = !alpn.http1 && !alpn.http2;
+        let http1 = (alpn.http1 || default) && cfg!(feature = "http1");
+        let http2 = (alpn.http2 || default && !http1) && speaks_http2;
+        let offers = [(http2, "h2"), (http1, "http/1.1")];
         config.alpn_protocols = offers.iter().filter(|offer| offer.0).map(|offer| offer.1.into()).collect();
     } else if !speaks_http2 {
         config.alpn_protocols.retain(|protocol| protocol != b"h2");

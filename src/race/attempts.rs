@@ -85,9 +85,9 @@ impl Attempts {
         self.in_flight()
             .filter(|id| self.list[id.0].deadline(config).is_some_and(|deadline| deadline <= now))
             .map(|id| {
-                let text = match self.list[id.0].tcp {
-                    Some(_) => "no TLS handshake in time",
-                    None => "no TCP handshake in time",
+                let text = match self.list[id.0].attempt_deadline(config) {
+                    Some(deadline) if deadline <= now => "the attempt timeout ran out",
+                    _ => "the TLS timeout ran out",
                 };
                 (id, Failure::new(FailureKind::TimedOut, io::Error::new(io::ErrorKind::TimedOut, text)))
             })
@@ -180,8 +180,11 @@ impl Attempt {
     }
 
     fn deadline(&self, config: &Config) -> Option<Instant> {
-        let attempt = config.attempt_timeout.and_then(|timeout| self.started.checked_add(timeout));
         let tls = self.tcp.zip(config.tls_timeout).and_then(|(tcp, timeout)| tcp.up.checked_add(timeout));
-        attempt.into_iter().chain(tls).min()
+        self.attempt_deadline(config).into_iter().chain(tls).min()
+    }
+
+    fn attempt_deadline(&self, config: &Config) -> Option<Instant> {
+        self.started.checked_add(config.attempt_timeout?)
     }
 }

@@ -5,7 +5,7 @@
 //! Race::poll_output(now) -> Output        what is to be done
 //! ```
 //!
-//! After every input the caller polls until [`Output::Wait`] or [`Output::Done`]; at the time that `Wait` names it
+//! After inputs the caller polls until [`Output::Wait`] or [`Output::Done`]; at the time that `Wait` names it
 //! polls again. All times are absolute and come from the caller, so equal inputs give equal outputs.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(unreachable_pub)] // the words of the race read as what they are to its caller
@@ -64,6 +64,11 @@ impl Race {
             outbox: VecDeque::new(),
             outcome: None,
         }
+    }
+
+    /// What the race connects to.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Takes in what happened. Ignored once the race is over, as is what concerns an attempt that is.

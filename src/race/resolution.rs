@@ -148,15 +148,10 @@ impl Resolution {
             let full = |list: &[SocketAddr]| {
                 list.iter().filter(|addr| Family::of(**addr) == family).count() >= MAX_ADDRESSES_PER_FAMILY
             };
-            if usable.contains(&addr) || full(&usable) {
+            if !environment.dial.contains(family) || usable.contains(&addr) || full(&usable) {
                 continue;
             }
-            let verdict = if environment.dial.contains(family) {
-                config.address_policy.judge(origin, addr)
-            } else {
-                Verdict::deny("not of a family that this connector dials")
-            };
-            match verdict {
+            match config.address_policy.judge(origin, addr) {
                 Verdict::Allow => usable.push(addr),
                 Verdict::Deny(reason) => {
                     if self.denied.len() < MAX_REPORTED && self.denied.iter().all(|denied| denied.addr != addr) {

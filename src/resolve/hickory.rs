@@ -1,25 +1,25 @@
 //! DNS by hickory-resolver: one query a type, each answer as soon as it comes.
 
+mod servers;
+
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
-use hickory_resolver::{Hosts, TokioResolver, system_conf};
+use hickory_resolver::{Hosts, system_conf};
 use tokio::runtime::{self, Handle};
 
+use self::servers::Servers;
 use super::names::{Search, names};
 use super::{Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving};
 
-/// Tries of one lookup. With three a lost packet costs at most a third of the time for the lookup.
-const TRIES: u32 = 3;
-/// Runtimes that have a client of their own; the one that was idle longest gives way.
+/// Runtimes that have clients of their own; the one that was idle longest gives way.
 const MAX_RUNTIMES: usize = 16;
 /// "Values of one to three hours have been found to work well" (RFC 2308 section 5).
 const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(3 * 60 * 60);
@@ -28,7 +28,8 @@ const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(3 * 60 * 60);
 ///
 /// The hosts file goes first, and its addresses stand for both families. Names of localhost are loopback, those under
 /// `onion`, `invalid` and `alt` are errors without a query, and a search list is applied once, to both types together,
-/// as resolv.conf(5) has it. Queries carry EDNS(0), and a truncated answer is fetched over TCP.
+/// as resolv.conf(5) has it. All name servers are asked at once, and the first answer counts; queries carry EDNS(0), and
+/// a truncated answer is fetched over TCP.
 ///
 /// One resolver serves several tokio runtimes. Clones share their connections.
 #[derive(Clone)]
@@ -126,16 +127,16 @@ impl Resolve for HickoryResolver {
             };
             let mut name = name.map_err(|err| other("the name is not one of DNS").with_source(err))?;
             name.set_fqdn(true);
-            let client = shared.client()?;
-            tokio::time::timeout(shared.timeout, lookup(&client, name, record_type))
+            let servers = shared.servers()?;
+            tokio::time::timeout(shared.timeout, lookup(&servers, name, record_type))
                 .await
                 .unwrap_or_else(|_| Err(failure(NetError::Timeout)))
         })
     }
 }
 
-async fn lookup(client: &TokioResolver, name: Name, record_type: RecordType) -> Result<Answer, ResolveError> {
-    let lookup = client.lookup(name, record_type).await.map_err(failure)?;
+async fn lookup(servers: &Servers, name: Name, record_type: RecordType) -> Result<Answer, ResolveError> {
+    let lookup = servers.lookup(&name, record_type).await.map_err(failure)?;
     let records = lookup.answers().iter().filter(|record| record.record_type() == record_type);
     let addresses: Vec<IpAddr> = records.filter_map(|record| record.data.ip_addr()).collect();
     if addresses.is_empty() {
@@ -149,12 +150,12 @@ struct Shared {
     timeout: Duration,
     setup: Mutex<Option<Arc<Setup>>>,
     /// The last one used at the end.
-    clients: Mutex<Vec<(runtime::Id, TokioResolver)>>,
+    servers: Mutex<Vec<(runtime::Id, Servers)>>,
 }
 
 impl Shared {
     fn new(read: Arc<dyn Fn() -> Setup + Send + Sync>, timeout: Duration) -> Self {
-        Self { read, timeout, setup: Mutex::default(), clients: Mutex::default() }
+        Self { read, timeout, setup: Mutex::default(), servers: Mutex::default() }
     }
 
     fn setup(&self) -> Arc<Setup> {
@@ -168,23 +169,23 @@ impl Shared {
         setup
     }
 
-    /// The client of this runtime: its sockets are driven by tasks in the runtime that made it, and would stand still
-    /// with it.
-    fn client(&self) -> Result<TokioResolver, ResolveError> {
+    /// The clients of this runtime: their sockets are driven by tasks in the runtime that made them, and would stand
+    /// still with it.
+    fn servers(&self) -> Result<Servers, ResolveError> {
         let runtime = Handle::try_current().map_err(|err| other("no runtime to look up in").with_source(err))?.id();
         let setup = self.setup();
         let dns = setup.dns.as_ref().map_err(unusable)?;
 
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = match clients.iter().position(|(id, _)| *id == runtime) {
-            Some(index) => clients.remove(index).1,
-            None => dns.connect(self.timeout).map_err(failure)?,
+        let mut kept = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let servers = match kept.iter().position(|(id, _)| *id == runtime) {
+            Some(index) => kept.remove(index).1,
+            None => Servers::new(&dns.config, self.timeout).map_err(failure)?,
         };
-        if clients.len() >= MAX_RUNTIMES {
-            clients.remove(0);
+        if kept.len() >= MAX_RUNTIMES {
+            kept.remove(0);
         }
-        clients.push((runtime, client.clone()));
-        Ok(client)
+        kept.push((runtime, servers.clone()));
+        Ok(servers)
     }
 }
 
@@ -208,19 +209,6 @@ impl Dns {
             search => search.iter().map(Name::to_ascii).collect(),
         };
         Self { config, search: Search { suffixes, ndots } }
-    }
-
-    fn connect(&self, timeout: Duration) -> Result<TokioResolver, NetError> {
-        let provider = TokioRuntimeProvider::default();
-        let mut builder = TokioResolver::builder_with_config(self.config.clone(), provider);
-        let options = builder.options_mut();
-        options.timeout = timeout / TRIES;
-        options.attempts = TRIES as usize - 1;
-        options.edns0 = true;
-        options.use_hosts_file = ResolveHosts::Never;
-        // The answers are kept by who asks, for all runtimes together.
-        options.cache_size = 0;
-        builder.build()
     }
 }
 

@@ -18,6 +18,9 @@ use crate::config::LONGEST_DELAY;
 /// Answers that are kept, of all names and kinds together.
 const MAX_CACHED: usize = 4096;
 
+/// Addresses of one answer that are kept. A race takes 16 of a family; an answer can have thousands.
+const MAX_ADDRESSES: usize = 256;
+
 type Outcome = Result<Answer, ResolveError>;
 
 /// A resolver, its lookups in flight and its answers. Clones share them.
@@ -130,7 +133,11 @@ impl Shared {
         let lookup = async move {
             let lookup = async { resolver.resolve(&name, key.key.kind).await };
             // What a resolver breaks by panicking is its own; here nothing is left half done.
-            let outcome = AssertUnwindSafe(lookup).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
+            let mut outcome = AssertUnwindSafe(lookup).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
+            if let Ok(answer) = &mut outcome {
+                answer.addresses.truncate(MAX_ADDRESSES);
+                answer.addresses.shrink_to_fit();
+            }
             if let Some(shared) = shared.upgrade() {
                 let now = tokio::time::Instant::now().into_std();
                 shared.state().cache.put(key.key.clone(), &outcome, now);

@@ -26,8 +26,8 @@ pub use system::ServiceResolver;
 
 /// Answers the queries of a race.
 ///
-/// The connector shares lookups: one is in flight per name and kind however many races wait for it, it runs in a task
-/// of its own, and its answer is kept until it expires. An implementation only has to look up.
+/// The connector shares lookups: one is in flight per name and kind however many races wait for it, they drive it, and
+/// its answer is kept until it expires. An implementation only has to look up, without blocking.
 pub trait Resolve: Send + Sync + 'static {
     /// Which queries it answers.
     fn kinds(&self) -> Kinds;
@@ -193,4 +193,10 @@ impl ResolveErrorKind {
     pub(crate) fn is_negative_answer(self) -> bool {
         matches!(self, Self::NxDomain | Self::NoData)
     }
+}
+
+/// Whether `name` is the top-level domain `zone` or below it.
+fn is_under(name: &str, zone: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case(zone))
 }

@@ -7,7 +7,7 @@ use hickory_resolver::Hosts;
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
 
-use super::{Names, ResolveError, ResolveErrorKind};
+use super::{Names, ResolveError, ResolveErrorKind, is_under};
 
 /// The longest name without its final dot (RFC 1035 section 2.3.4).
 const MAX_NAME: usize = 253;
@@ -28,7 +28,7 @@ pub(super) struct Search {
 /// and is not asked for. That includes the names that DNS does not have, where only the file can tell.
 pub(super) fn names(host: &str, hosts: &Hosts, search: &Search) -> Result<Names, ResolveError> {
     let name = host.strip_suffix('.').unwrap_or(host);
-    if is_in(name, "localhost") {
+    if is_under(name, "localhost") {
         return Ok(fixed([Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]));
     }
     let addresses = addresses_in(hosts, name);
@@ -74,12 +74,7 @@ fn candidates(host: &str, search: &Search) -> Vec<String> {
 /// The special zone that `name` is in, if it is one that is never asked for, and the document that says so.
 fn outside_dns(name: &str) -> Option<(&'static str, &'static str)> {
     const ZONES: [(&str, &str); 3] = [("onion", "RFC 7686"), ("invalid", "RFC 6761"), ("alt", "RFC 9476")];
-    ZONES.into_iter().find(|(zone, _)| is_in(name, zone))
-}
-
-/// Whether `name`, without final dot, is the top-level domain `zone` or below it.
-fn is_in(name: &str, zone: &str) -> bool {
-    name.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case(zone))
+    ZONES.into_iter().find(|(zone, _)| is_under(name, zone))
 }
 
 /// IPv6 before IPv4, and within a family in the order of the file.

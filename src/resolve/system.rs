@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower_service::Service;
 
-use super::{Answer, Kinds, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving};
+use super::{Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving, is_under};
 
 /// A resolver made for hyper-util's `HttpConnector`, such as its `GaiResolver`.
 ///
@@ -54,6 +54,15 @@ where
         Kinds::Addresses
     }
 
+    /// The host itself, unless it is a name of Tor's: whoever does not speak that protocol has to fail and not to look
+    /// such a name up, which would tell everybody on the way (RFC 7686 section 2).
+    fn names(&self, host: &str) -> Result<Names, ResolveError> {
+        if is_under(host, "onion") {
+            return Err(ResolveError::new(ResolveErrorKind::NxDomain, "names under .onion are not in DNS (RFC 7686)"));
+        }
+        Ok(Names::Ask(vec![host.into()]))
+    }
+
     fn resolve(&self, name: &str, _kind: QueryKind) -> Resolving {
         let mut service = self.service.clone();
         let name = name.parse::<Name>();
@@ -83,6 +92,16 @@ mod tests {
     use std::task::{Context, Poll};
 
     use super::*;
+
+    /// Proves: NAM-3
+    #[test]
+    fn names_of_tor_are_not_looked_up() {
+        let resolver = ServiceResolver::new(Stub::default());
+        for host in ["onion", "x.onion", "X.ONION."] {
+            assert_eq!(resolver.names(host).unwrap_err().kind(), ResolveErrorKind::NxDomain, "{host}");
+        }
+        assert_eq!(resolver.names("onion.test.").unwrap(), Names::Ask(vec!["onion.test.".into()]));
+    }
 
     /// Ready at the second poll; records what it is asked.
     #[derive(Default)]

@@ -25,6 +25,12 @@ fn scenarios() -> Vec<World> {
             .path("6a", (5, Step::Fail(FailureKind::Refused)), (0, Step::Ok))
             .path("6b", (5, Step::Ok), (5, Step::Fail(FailureKind::Tls)))
             .good("4a", 20, 0),
+        // Two winners at once.
+        World::new().aaaa(0, "6a").a(0, "4a").good("6a", 300, 0).good("4a", 50, 0),
+        // The connect timeout.
+        World::new().aaaa(10, "6a 6b").a(10, "4a").silent("6a").silent("6b").silent("4a"),
+        // A late answer joins, and a slow path wins.
+        World::new().aaaa(400, "6a").a(0, "4a").good("6a", 600, 600).silent("4a"),
         World::new().reply(QueryKind::Aaaa, 3, Reply::Panic).a(9, "4a").good("4a", 2, 2).plain(),
     ]
 }

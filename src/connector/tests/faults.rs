@@ -66,6 +66,15 @@ async fn the_attempt_that_got_furthest_gives_the_kind() {
     assert!(error.is_certificate() && error.is_tls() && !error.is_connect(), "{error:?}");
 }
 
+/// Whoever looks for a timeout among the causes, as of `HttpConnector`, finds one.
+#[tokio::test(start_paused = true)]
+async fn a_connect_timeout_is_an_io_timeout_below() {
+    let world = World::new().aaaa(1, "6a").a(1, "").silent("6a");
+    let error = world.connect().await.err().unwrap();
+    let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(source.kind(), io::ErrorKind::TimedOut);
+}
+
 /// NXDOMAIN for both kinds.
 #[tokio::test(start_paused = true)]
 async fn a_name_that_does_not_exist_is_a_dns_error() {

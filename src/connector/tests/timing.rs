@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, advance, sleep};
 
 use super::support::{NEVER, Step, World, addr};
 use crate::report::{AttemptOutcome, FailureKind};
@@ -144,4 +144,28 @@ async fn the_report_has_every_time() {
     let [first, second] = report.attempts() else { panic!("{report:?}") };
     assert_eq!((first.start().as_millis(), first.tcp(), ms(first.end())), (10, None, 310));
     assert_eq!((second.start().as_millis(), ms(second.tcp()), ms(second.end())), (260, 280, 310));
+}
+
+/// The runtime stood still from 5 to 405 ms, and TCP was up at 100: nothing starts that this makes needless.
+#[tokio::test(start_paused = true)]
+async fn a_runtime_that_stood_still_starts_nothing_needless() {
+    let world = World::new().aaaa(0, "6a").a(0, "4a").good("6a", 100, 30).good("4a", 20, 30);
+    let log = world.log.clone();
+    let (result, ()) = tokio::join!(world.connect(), stand_still());
+    assert_eq!(result.unwrap().0.addr, addr("6a"));
+    assert_eq!(log.lines(), ["0 syn 6a", "435 close 6a after hello"]);
+}
+
+/// The connection was up before the connect timeout ran out, though nobody looked.
+#[tokio::test(start_paused = true)]
+async fn a_runtime_that_stood_still_is_no_connect_timeout() {
+    let mut world = World::new().aaaa(0, "6a").a(0, "4a").good("6a", 100, 0).good("4a", 20, 0).plain();
+    world.config.connect_timeout(Some(Duration::from_millis(200)));
+    let (result, ()) = tokio::join!(world.connect(), stand_still());
+    result.unwrap();
+}
+
+async fn stand_still() {
+    sleep(Duration::from_millis(5)).await;
+    advance(Duration::from_millis(400)).await;
 }

@@ -311,7 +311,7 @@ fn one_resolver_serves_runtimes_that_end_or_stand_still() {
     });
     receiver.recv_timeout(LONG).expect("other runtimes must not wait for the parked one");
     thread.join().unwrap();
-    assert_eq!(resolver.shared.clients.lock().unwrap().len(), MAX_RUNTIMES);
+    assert_eq!(resolver.shared.servers.lock().unwrap().len(), MAX_RUNTIMES);
     parked.block_on(resolver.resolve(HOST, QueryKind::A)).unwrap();
 }
 
@@ -367,4 +367,74 @@ async fn without_a_configuration_only_names_that_need_none_resolve() {
 
 fn current_thread() -> runtime::Runtime {
     runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn resolver_of<'a>(servers: impl IntoIterator<Item = &'a Server>) -> HickoryResolver {
+    HickoryResolver::with_name_servers(servers.into_iter().map(|server| server.addr))
+}
+
+#[tokio::test]
+async fn a_server_that_fails_quickly_does_not_hide_one_that_answers() {
+    let good = || {
+        Server::start_async(|query, _| {
+            Box::pin(async move {
+                sleep(Duration::from_millis(30)).await;
+                Some(Reply::addresses(&query, 1))
+            })
+        })
+    };
+    for code in [ResponseCode::Refused, ResponseCode::ServFail, ResponseCode::FormErr, ResponseCode::NotImp] {
+        let servers = [Server::start(move |_, _| Some(Reply::code(code))), good()];
+        let answer = resolver_of(&servers).resolve(HOST, QueryKind::A).await;
+        assert_eq!(answer.unwrap().addresses.len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn silent_servers_cost_nothing_while_one_answers() {
+    let silent = || Server::start(|_, _| None);
+    let servers = [silent(), silent(), Server::start(|query, _| Some(Reply::addresses(&query, 1)))];
+    for _ in 0..5 {
+        let started = Instant::now();
+        resolver_of(&servers).resolve(HOST, QueryKind::A).await.unwrap();
+        assert!(started.elapsed() < Duration::from_millis(300), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn that_there_are_no_records_is_an_answer_whatever_other_servers_say() {
+    let servers = [
+        Server::start(|_, _| Some(Reply::code(ResponseCode::ServFail))),
+        Server::start(|_, _| None),
+        Server::start(|_, _| Some(Reply::code(ResponseCode::NXDomain))),
+    ];
+    let started = Instant::now();
+    let error = resolver_of(&servers).resolve(HOST, QueryKind::A).await.unwrap_err();
+    assert_eq!(error.kind(), ResolveErrorKind::NxDomain);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+/// RFC 6891 section 7: such a server answers FORMERR to what it cannot read.
+#[tokio::test]
+async fn a_server_that_does_not_take_edns_is_asked_without() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = HickoryResolver::with_name_servers([socket.local_addr().unwrap()]);
+    let server = async {
+        let mut buffer = [0; 512];
+        loop {
+            let (len, peer) = socket.recv_from(&mut buffer).await.unwrap();
+            let request = Message::from_vec(&buffer[..len]).unwrap();
+            let reply = match request.edns {
+                Some(_) => Reply::code(ResponseCode::FormErr),
+                None => Reply::addresses(&request.queries[0], 1),
+            };
+            let mut response = respond(&request, reply);
+            response.edns = None;
+            socket.send_to(&response.to_vec().unwrap(), peer).await.unwrap();
+        }
+    };
+    tokio::select! {
+        answer = resolver.resolve(HOST, QueryKind::A) => assert_eq!(answer.unwrap().addresses.len(), 1),
+        () = server => {}
+    }
 }
