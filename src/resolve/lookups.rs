@@ -1,6 +1,6 @@
 //! Lookups that races share: one in flight per name and kind, and a cache of the answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use crate::config::LONGEST_DELAY;
 /// Answers that are kept, of all names and kinds together.
 const MAX_CACHED: usize = 4096;
 
-/// Addresses of one answer that are kept. A race takes 16 of a family; an answer can have thousands.
+/// Different addresses of one answer that are kept. A race takes 16 of a family; an answer can have thousands.
 const MAX_ADDRESSES: usize = 256;
 
 type Outcome = Result<Answer, ResolveError>;
@@ -135,7 +135,8 @@ impl Shared {
             // What a resolver breaks by panicking is its own; here nothing is left half done.
             let mut outcome = AssertUnwindSafe(lookup).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
             if let Ok(answer) = &mut outcome {
-                answer.addresses.truncate(MAX_ADDRESSES);
+                let mut seen = HashSet::new();
+                answer.addresses.retain(|addr| seen.len() < MAX_ADDRESSES && seen.insert(*addr));
                 answer.addresses.shrink_to_fit();
             }
             if let Some(shared) = shared.upgrade() {

@@ -178,6 +178,21 @@ async fn the_cache_is_bounded_and_drops_the_oldest() {
     assert!(cached(count - 1).is_some());
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_an_answer_so_many_different_addresses_are_kept() {
+    let ips = |count: u32| (0..count).flat_map(|i| [IpAddr::from(Ipv4Addr::from_bits(i)); 3]);
+    let script = Script::new(move |call| {
+        let count = MAX_ADDRESSES as u32 + call as u32;
+        Box::pin(async move { Ok(Answer::from_ips(ips(count))) })
+    });
+    let lookups = Lookups::new(script);
+    for _ in 0..2 {
+        let answer = lookups.lookup(&name("a."), QueryKind::A, LINGER).await.unwrap();
+        assert_eq!(answer.addresses.len(), MAX_ADDRESSES);
+        assert_eq!(answer.addresses[MAX_ADDRESSES - 1].ip(), Ipv4Addr::from_bits(MAX_ADDRESSES as u32 - 1));
+    }
+}
+
 /// Proves: DNS-10
 #[tokio::test(start_paused = true)]
 async fn a_late_answer_fills_the_cache() {
