@@ -68,6 +68,13 @@ impl Setup {
         self
     }
 
+    /// A policy that puts IPv4 first, and with it the preferred family.
+    pub(super) fn prefers_ipv4(&mut self) -> &mut Self {
+        self.environment.preferred = Family::V4;
+        self.environment.policy_table = PolicyTable::from_gai_conf("precedence ::ffff:0:0/96 100");
+        self
+    }
+
     /// A resolver that answers both families at once.
     pub(super) fn both_at_once(&mut self) -> &mut Self {
         self.environment.kinds = Kinds::Addresses;
