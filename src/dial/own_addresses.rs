@@ -49,13 +49,17 @@ impl Own {
     }
 }
 
-/// On Linux one file has it all. Elsewhere, and where the file is out of reach, the netmask is all that the common
-/// interface tells, and no address counts as deprecated.
+/// On Linux one file has it all. Elsewhere, and where the file is out of reach, there are the netmasks.
 fn list() -> Vec<Own> {
     #[cfg(any(target_os = "android", target_os = "linux"))]
     if let Ok(text) = std::fs::read_to_string(IF_INET6) {
         return text.lines().filter_map(if_inet6_line).collect();
     }
+    by_netmask()
+}
+
+/// What the common interface of the systems tells. It knows no deprecation.
+fn by_netmask() -> Vec<Own> {
     let interfaces = interfaces().into_iter().flatten();
     let own = interfaces.filter_map(|interface| match (interface.address, interface.netmask) {
         (SocketAddr::V6(address), Some(IpAddr::V6(mask))) => Some(Own {
@@ -115,6 +119,18 @@ mod tests {
         assert_eq!(described("[2001:db8::6]:9"), source("2001:db8::6", false, None));
         assert_eq!(described("[fe80::1%2]:9"), source("fe80::1", false, Some(64)));
         assert_eq!(described("[fe80::1%3]:9"), source("fe80::1", true, Some(48)));
+    }
+
+    /// The file and the common interface agree on this host.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn netmasks_tell_the_same_prefix_lengths() {
+        let sorted = |list: Vec<Own>| {
+            let mut list: Vec<_> = list.into_iter().map(|own| (own.ip, own.prefix_len)).collect();
+            list.sort_unstable();
+            list
+        };
+        assert_eq!(sorted(by_netmask()), sorted(list()));
     }
 
     #[test]

@@ -298,7 +298,7 @@ proptest! {
     }
 }
 
-/// The bound is 20 us in a release build: `cargo test --release --lib sorting_64 -- --nocapture`. It is printed and not
+/// The bound is 20 us in a release build, where it takes about 7: `cargo test --release --lib sorting_64 -- --nocapture`. It is printed and not
 /// asserted, as a busy machine would fail it by chance.
 #[test]
 #[allow(clippy::disallowed_methods)] // it is the clock that is wanted
