@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::address_policy::AddressPolicy;
+use crate::policy_table::PolicyTable;
 
 /// Addresses of one family that one answer may bring.
 pub(crate) const MAX_ADDRESSES_PER_FAMILY: usize = 16;
@@ -42,6 +43,7 @@ pub struct Config {
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) dns_linger: Duration,
     pub(crate) address_policy: AddressPolicy,
+    policy_table: Option<PolicyTable>,
 }
 
 /// The v3 draft.
@@ -63,6 +65,7 @@ impl Default for Config {
             attempt_timeout: None,
             dns_linger: Duration::from_secs(1),
             address_policy: AddressPolicy::default(),
+            policy_table: None,
         }
     }
 }
@@ -221,6 +224,22 @@ impl Config {
     pub fn address_policy(&mut self, policy: AddressPolicy) -> &mut Self {
         self.address_policy = policy;
         self
+    }
+
+    /// The policy table of RFC 6724 section 2.1, by which the answers to A and AAAA are ordered. Addresses that come in
+    /// one ordered answer, as from `getaddrinfo`, keep their order.
+    ///
+    /// Where it puts IPv4 before global IPv6 addresses, IPv4 is also the family that the Resolution Delay waits for.
+    ///
+    /// Default is [`PolicyTable::system`]: RFC 6724's, unless `/etc/gai.conf` says otherwise.
+    pub fn policy_table(&mut self, table: PolicyTable) -> &mut Self {
+        self.policy_table = Some(table);
+        self
+    }
+
+    /// The policy table that was set, or else the system's, which may have to be read.
+    pub(crate) fn policy_table_or_system(&self) -> PolicyTable {
+        self.policy_table.clone().unwrap_or_else(PolicyTable::system)
     }
 
     /// The Connection Attempt Delay within its bounds.

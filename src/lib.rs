@@ -33,7 +33,9 @@
 //!    names of the search list, one after the other. See [`resolve`].
 //! 3. AAAA and A are asked for at once. The first answer starts the race, except that an IPv4 answer gives the IPv6
 //!    answer 50 ms, the Resolution Delay.
-//! 4. Endpoints that the [`AddressPolicy`] lets through are put in order, the families taking turns.
+//! 4. Endpoints that the [`AddressPolicy`] lets through are put in the order of RFC 6724 section 6, by the source address
+//!    that the system would use for each and its [`PolicyTable`]; then the families take turns. A resolver that answers
+//!    both families at once has its own order, and keeps it.
 //! 5. One attempt starts after the other: one Connection Attempt Delay (250 ms) apart, or at once, but never within
 //!    10 ms, when the last one failed. No attempt is given up for being slow.
 //! 6. The first endpoint that has finished TCP, and TLS where the scheme asks for it, wins. The others are closed.
@@ -74,6 +76,7 @@ mod connector;
 mod dial;
 mod error;
 mod origin;
+mod policy_table;
 mod race;
 pub mod report;
 pub mod resolve;
@@ -84,6 +87,7 @@ pub use config::{Config, Families, Pacing};
 pub use connector::{BuildError, Builder, Connecting, HappyEyeballsConnector};
 pub use error::Error;
 pub use origin::{Host, Origin};
+pub use policy_table::PolicyTable;
 pub use report::Report;
 pub use resolve::Resolve;
 pub use stream::{EchStatus, MaybeHttpsStream, TlsInfo};

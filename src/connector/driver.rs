@@ -11,7 +11,7 @@ use tracing::{debug, debug_span};
 
 use crate::dial::Dial;
 use crate::error::Error;
-use crate::race::{AttemptId, Input, Outcome, Output, Probed, QueryId, Race};
+use crate::race::{AttemptId, Input, Outcome, Output, QueryId, Race};
 use crate::report::{AttemptOutcome, Failure, Report};
 use crate::resolve::{Answer, Lookups, ResolveError};
 
@@ -102,8 +102,8 @@ impl<D: Dial> Driver<'_, D> {
                     self.queries.push((id, Box::pin(lookup)));
                 }
                 Output::Probe { addrs } => {
-                    let probed = addrs.into_iter().map(|addr| Probed { addr, source: self.dial.source(addr) });
-                    self.race.handle_input(Input::Probed(probed.collect()), now);
+                    let probed = self.dial.probe(addrs);
+                    self.race.handle_input(Input::Probed(probed), now);
                 }
                 Output::Attempt { id, addr } => {
                     begun = true;

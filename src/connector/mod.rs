@@ -26,11 +26,12 @@ use crate::dial::tls::TlsClient;
 use crate::dial::{Dialer, TcpOptions};
 use crate::error::Error;
 use crate::origin::{Host, Origin};
+use crate::policy_table::PolicyTable;
 use crate::race::{Environment, Family, FamilySet, Race};
 use crate::report::Report;
 #[cfg(feature = "hickory")]
 use crate::resolve::HickoryResolver;
-use crate::resolve::{Lookups, Names, Resolve, ServiceResolver};
+use crate::resolve::{Kinds, Lookups, Names, Resolve, ServiceResolver};
 use crate::stream::MaybeHttpsStream;
 
 /// Connects to the origin of a `Uri` by Happy Eyeballs, TLS included where the scheme asks for it.
@@ -333,8 +334,13 @@ impl HappyEyeballsConnector {
             }
             _ => dial,
         };
-        let preferred = if ask.v6 { Family::V6 } else { Family::V4 };
-        Environment { names, kinds: self.lookups.kinds(), https: false, ask, dial, preferred, tls }
+        // Only answers per family are ordered by policy; without them its file need not be read.
+        let policy_table = match (&names, self.lookups.kinds()) {
+            (Names::Ask(_), Kinds::PerFamily) => self.settings.config.policy_table_or_system(),
+            _ => PolicyTable::rfc6724(),
+        };
+        let preferred = if ask.v6 && !(ask.v4 && policy_table.prefers_ipv4()) { Family::V6 } else { Family::V4 };
+        Environment { names, kinds: self.lookups.kinds(), https: false, ask, dial, preferred, policy_table, tls }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which address families this host has.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::race::FamilySet;
 
@@ -22,6 +22,19 @@ fn families_of(addresses: impl IntoIterator<Item = IpAddr>) -> FamilySet {
     if families.is_empty() { FamilySet::BOTH } else { families }
 }
 
+/// The addresses of interfaces that are up.
+fn interface_addresses() -> Option<impl Iterator<Item = IpAddr>> {
+    Some(interfaces()?.filter(|interface| interface.up).map(|interface| interface.address.ip()))
+}
+
+/// An address of an interface.
+#[allow(dead_code)] // nothing makes one where nix has no `getifaddrs`
+pub(super) struct Interface {
+    up: bool,
+    pub(super) address: SocketAddr,
+    pub(super) netmask: Option<IpAddr>,
+}
+
 // Where nix has `getifaddrs`.
 #[cfg(any(
     target_vendor = "apple",
@@ -34,17 +47,21 @@ fn families_of(addresses: impl IntoIterator<Item = IpAddr>) -> FamilySet {
     target_os = "openbsd",
     target_os = "solaris",
 ))]
-fn interface_addresses() -> Option<impl Iterator<Item = IpAddr>> {
+pub(super) fn interfaces() -> Option<impl Iterator<Item = Interface>> {
     use nix::net::if_::InterfaceFlags;
+    use nix::sys::socket::SockaddrStorage;
 
-    let up = |flags: InterfaceFlags| flags.contains(InterfaceFlags::IFF_UP);
-    Some(nix::ifaddrs::getifaddrs().ok()?.filter(move |interface| up(interface.flags)).filter_map(|interface| {
-        let address = interface.address?;
-        match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
-            (Some(v4), _) => Some(IpAddr::V4(v4.ip())),
-            (_, Some(v6)) => Some(IpAddr::V6(v6.ip())),
-            _ => None,
-        }
+    let socket_addr = |storage: SockaddrStorage| match (storage.as_sockaddr_in(), storage.as_sockaddr_in6()) {
+        (Some(v4), _) => Some(SocketAddr::V4((*v4).into())),
+        (_, Some(v6)) => Some(SocketAddr::V6((*v6).into())),
+        _ => None,
+    };
+    Some(nix::ifaddrs::getifaddrs().ok()?.filter_map(move |interface| {
+        Some(Interface {
+            up: interface.flags.contains(InterfaceFlags::IFF_UP),
+            address: interface.address.and_then(socket_addr)?,
+            netmask: interface.netmask.and_then(socket_addr).map(|mask| mask.ip()),
+        })
     }))
 }
 
@@ -59,7 +76,7 @@ fn interface_addresses() -> Option<impl Iterator<Item = IpAddr>> {
     target_os = "openbsd",
     target_os = "solaris",
 )))]
-fn interface_addresses() -> Option<std::iter::Empty<IpAddr>> {
+pub(super) fn interfaces() -> Option<std::iter::Empty<Interface>> {
     None
 }
 

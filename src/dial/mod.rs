@@ -1,6 +1,7 @@
 //! From an address to a connected stream.
 
 mod interfaces;
+mod own_addresses;
 mod platform;
 mod tcp;
 #[cfg(feature = "rustls")]
@@ -20,10 +21,12 @@ use tokio::net::TcpStream;
 
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::origin::Origin;
+use crate::race::Probed;
 use crate::report::{Failure, FailureKind};
 use crate::stream::Transport;
 
 pub(crate) use interfaces::families;
+use own_addresses::OwnAddresses;
 pub(crate) use tcp::TcpOptions;
 
 /// Opens what a race asks for, for one connect. The driver is generic over it so that tests can script it.
@@ -33,8 +36,8 @@ pub(crate) trait Dial: Send + Sync {
     /// What the connector hands out.
     type Stream: Send;
 
-    /// The source address that the kernel would use towards `addr`; `None` if there is no route. Sends nothing.
-    fn source(&self, addr: SocketAddr) -> Option<IpAddr>;
+    /// The source address that the kernel would use towards each of `addrs`. Sends nothing.
+    fn probe(&self, addrs: Vec<SocketAddr>) -> Vec<Probed>;
 
     /// Opens TCP. The round-trip time is that of the handshake, or `None` if unknown or a SYN was resent.
     fn tcp(
@@ -101,8 +104,13 @@ impl Dial for Dialer {
     type Tcp = TcpStream;
     type Stream = Transport;
 
-    fn source(&self, addr: SocketAddr) -> Option<IpAddr> {
-        tcp::source(canonical(addr), &self.options)
+    fn probe(&self, addrs: Vec<SocketAddr>) -> Vec<Probed> {
+        let mut own = OwnAddresses::default();
+        let probed = addrs.into_iter().map(|addr| {
+            let source = tcp::source(canonical(addr), &self.options).map(|source| own.describe(source));
+            Probed { addr, source }
+        });
+        probed.collect()
     }
 
     fn tcp(

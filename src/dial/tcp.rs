@@ -184,7 +184,7 @@ fn start(addr: SocketAddr, options: &TcpOptions) -> Result<StdTcpStream, Failure
 
 /// The source address that the kernel would use towards `addr` under `options`; `None` if it has none. Connecting a
 /// UDP socket looks the route up and sends nothing.
-pub(crate) fn source(addr: SocketAddr, options: &TcpOptions) -> Option<IpAddr> {
+pub(crate) fn source(addr: SocketAddr, options: &TcpOptions) -> Option<SocketAddr> {
     let probe = || {
         let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
         options.route(&socket, addr)?;
@@ -192,7 +192,7 @@ pub(crate) fn source(addr: SocketAddr, options: &TcpOptions) -> Option<IpAddr> {
         socket.local_addr()
     };
     let source: io::Result<_> = probe();
-    source.ok()?.as_socket().map(|local| local.ip())
+    source.ok()?.as_socket()
 }
 
 /// The failure behind an error of a socket whose SYN has left.

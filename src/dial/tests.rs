@@ -7,6 +7,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
+use crate::race::Source;
 
 const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
@@ -109,7 +110,7 @@ async fn a_closed_port_refuses_at_once() {
 async fn a_link_local_address_without_a_zone_fails_before_anything_is_sent() {
     let failure = immediate_failure(TcpOptions::default(), "[fe80::1]:80");
     assert_eq!(failure.kind(), FailureKind::Local);
-    assert_eq!(dialer(TcpOptions::default()).source("[fe80::1]:80".parse().unwrap()), None);
+    assert_eq!(source(TcpOptions::default(), "[fe80::1]:80"), None);
 }
 
 #[tokio::test]
@@ -137,7 +138,7 @@ async fn a_local_address_that_is_not_ours_is_a_local_failure() {
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
         let cause = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
         assert!(cause.raw_os_error().is_some());
-        assert_eq!(dialer(options.clone()).source(addr.parse().unwrap()), None);
+        assert_eq!(source(options.clone(), addr), None);
     }
 }
 
@@ -227,9 +228,18 @@ async fn a_syn_that_was_resent_gives_no_round_trip_time() {
     assert_eq!(attempt.unwrap().1, None);
 }
 
+/// Its prefix is the whole address, which tells nothing of a link.
 #[test]
 fn the_source_of_loopback_is_loopback() {
     for ip in LOOPBACKS {
-        assert_eq!(dialer(TcpOptions::default()).source(SocketAddr::new(ip, 443)), Some(ip));
+        let source = source(TcpOptions::default(), &SocketAddr::new(ip, 443).to_string());
+        assert_eq!(source, Some(Source { ip, deprecated: false, prefix_len: None }));
     }
+}
+
+fn source(options: TcpOptions, addr: &str) -> Option<Source> {
+    let addr = addr.parse().unwrap();
+    let mut probed = dialer(options).probe(vec![addr]);
+    assert_eq!((probed.len(), probed[0].addr), (1, addr));
+    probed.remove(0).source
 }

@@ -1,9 +1,10 @@
 //! What goes into a race and what comes out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::policy_table::PolicyTable;
 use crate::report::Failure;
 use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError};
 
@@ -28,10 +29,19 @@ pub struct Environment {
     pub ask: FamilySet,
     /// The families that may be dialled.
     pub dial: FamilySet,
-    /// The family whose answer the Resolution Delay waits for, and which leads per-family answers.
+    /// The family whose answer the Resolution Delay waits for, and which leads where RFC 6724 does not decide.
     pub preferred: Family,
+    /// The policy that answers per family are ordered by.
+    pub policy_table: PolicyTable,
     /// Whether an attempt goes on with TLS after TCP.
     pub tls: bool,
+}
+
+impl Environment {
+    /// Whether the addresses come in an order that stands: from a list, or from a resolver that has sorted them.
+    pub(super) fn has_ordered_addresses(&self) -> bool {
+        matches!(self.names, Names::Fixed(_)) || self.kinds == Kinds::Addresses
+    }
 }
 
 /// An address family.
@@ -120,7 +130,19 @@ pub struct Probed {
     /// The address.
     pub addr: SocketAddr,
     /// The source address that the kernel would use, or none: there is no route.
-    pub source: Option<std::net::IpAddr>,
+    pub source: Option<Source>,
+}
+
+/// The source address that the kernel would use towards a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // the driver makes them
+pub struct Source {
+    /// The address.
+    pub ip: IpAddr,
+    /// Whether it is past its preferred lifetime (RFC 4862 section 5.5.4).
+    pub deprecated: bool,
+    /// The length of its prefix on the link, if known.
+    pub prefix_len: Option<u8>,
 }
 
 /// What the race wants done.

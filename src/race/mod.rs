@@ -23,7 +23,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attempts::Attempts;
-pub use event::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId};
+pub use event::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId, Source};
+use order::Order;
 use resolution::Resolution;
 
 use crate::config::Config;
@@ -39,7 +40,7 @@ pub struct Race {
     ended: Option<Instant>,
     resolution: Resolution,
     attempts: Attempts,
-    probed: Vec<Probed>,
+    order: Order,
     /// Set once the choice has fallen but TLS is still to be done: only where TLS is not part of the race.
     committed: bool,
     outbox: VecDeque<Output>,
@@ -59,7 +60,7 @@ impl Race {
             ended: None,
             resolution,
             attempts: Attempts::default(),
-            probed: Vec::new(),
+            order: Order::default(),
             committed: false,
             outbox: VecDeque::new(),
             outcome: None,
@@ -80,7 +81,7 @@ impl Race {
             Input::Answer { id, result } => {
                 self.resolution.on_answer(id, result, &self.origin, &self.environment, &self.config, now);
             }
-            Input::Probed(probed) => self.probed.extend(probed),
+            Input::Probed(probed) => self.order.learn(&probed, &self.environment),
             Input::Progress { id, rtt } => {
                 if self.attempts.on_tcp(id, rtt, now) {
                     self.on_tcp(id, now);
@@ -161,15 +162,14 @@ impl Race {
             return Next::Nothing;
         }
         let mut endpoints = self.resolution.endpoints(self.environment.preferred);
-        // One endpoint has no order, and what has started needs none.
+        // One endpoint has no order. Among several, those that have started count too: "re-sort the full list" (v3 draft
+        // section 7), or a late answer would be sorted among a part.
         if endpoints.len() > 1 {
-            let unknown = |addr: &SocketAddr| self.probed.iter().all(|probed| probed.addr != *addr);
-            let addrs: Vec<_> =
-                endpoints.iter().copied().filter(|addr| unknown(addr) && !self.attempts.contains(*addr)).collect();
-            if !addrs.is_empty() {
-                return Next::Probe(addrs);
+            let unknown: Vec<_> = endpoints.iter().copied().filter(|addr| !self.order.knows(*addr)).collect();
+            if !unknown.is_empty() {
+                return Next::Probe(unknown);
             }
-            endpoints = order::order(endpoints, &self.probed, self.config.preferred_family_count);
+            endpoints = self.order.apply(endpoints, self.config.preferred_family_count);
         }
         match self.attempts.next_start(&endpoints, ready, &self.config) {
             Some((addr, due)) => Next::Start(addr, due),

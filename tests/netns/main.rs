@@ -16,6 +16,7 @@ mod cancel;
 mod families;
 mod healthy;
 mod options;
+mod order;
 mod rejects;
 mod silent;
 mod system;

@@ -15,7 +15,8 @@ use crate::connector::driver;
 use crate::dial::Dial;
 use crate::error::Error;
 use crate::origin::Origin;
-use crate::race::{Environment, Family, FamilySet, Race};
+use crate::policy_table::PolicyTable;
+use crate::race::{Environment, Family, FamilySet, Probed, Race, Source};
 use crate::report::{Failure, FailureKind, Report};
 use crate::resolve::{Answer, Kinds, Lookups, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving};
 
@@ -148,6 +149,7 @@ impl World {
             ask: FamilySet::BOTH,
             dial: FamilySet::BOTH,
             preferred: Family::V6,
+            policy_table: PolicyTable::rfc6724(),
             tls: self.tls,
         };
         let race = Race::new(origin, environment, self.config.clone(), driver::now());
@@ -204,6 +206,11 @@ fn short(addr: SocketAddr) -> String {
     }
 }
 
+/// A source that leaves the order of answers alone: global, of the destination's label and /64.
+fn own_address(to: SocketAddr) -> IpAddr {
+    addr(if to.is_ipv6() { "6z" } else { "4z" }).ip()
+}
+
 fn fail(kind: FailureKind) -> Failure {
     Failure::new(kind, io::Error::other("scripted"))
 }
@@ -212,8 +219,9 @@ impl Dial for World {
     type Tcp = Socket;
     type Stream = Socket;
 
-    fn source(&self, addr: SocketAddr) -> Option<IpAddr> {
-        Some(addr.ip())
+    fn probe(&self, addrs: Vec<SocketAddr>) -> Vec<Probed> {
+        let own = |addr| Some(Source { ip: own_address(addr), deprecated: false, prefix_len: Some(64) });
+        addrs.into_iter().map(|addr| Probed { addr, source: own(addr) }).collect()
     }
 
     fn tcp(

@@ -24,3 +24,5 @@ mod winning;
 mod model;
 mod property;
 mod world;
+
+pub(in crate::race) use world::settings;

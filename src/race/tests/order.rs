@@ -1,6 +1,7 @@
-//! Interleaving and what goes last: RFC 8305 section 4, v3 draft section 5.3.
+//! RFC 6724, interleaving and what goes last: RFC 8305 section 4, v3 draft section 5.3.
 
-use super::scene::Scene;
+use super::scene::{Scene, Setup};
+use crate::policy_table::PolicyTable;
 use crate::race::Family;
 use crate::resolve::QueryKind::{A, Aaaa, Addresses};
 
@@ -53,12 +54,13 @@ fn the_first_endpoint_says_which_family_leads() {
     assert_eq!(order_of(scene), "4a 6a 4b");
 }
 
-/// Of answers per family, the preferred family's leads, whichever came first.
+/// Of answers per family, the preferred family's leads where no rule decides, whichever came first.
 #[test]
 fn the_preferred_family_leads_answers_per_family() {
     for (preferred, order) in [(Family::V6, "6a 4a 6b 4b"), (Family::V4, "4a 6a 4b 6b")] {
         let mut scene = Scene::with(|setup| {
             setup.environment.preferred = preferred;
+            setup.environment.policy_table = PolicyTable::from_gai_conf("precedence ::/0 40");
             setup.config.resolution_delay(std::time::Duration::MAX);
         });
         scene.at(5).answer(A, "4a 4b").at(8).answer(Aaaa, "6a 6b");
@@ -115,5 +117,95 @@ fn only_what_has_an_order_is_probed() {
 
     let mut scene = Scene::new();
     scene.at(10).answer(Aaaa, "6a").at(30).answer(A, "4a 4b").at(40).answer(A, "4a 4b").answer(Aaaa, "6a 6b").at(2000);
-    assert_eq!(scene.probes, ["4a 4b", "6b"], "what has started needs no order");
+    assert_eq!(scene.probes, ["6a 4a 4b", "6b"], "what has started has its place among the others");
+}
+
+/// A race over silent addresses whose answers come together, in the wrong order.
+fn sorted(change: impl FnOnce(&mut Setup), aaaa: &str, a: &str) -> String {
+    let mut scene = Scene::with(|setup| {
+        setup.config.resolution_delay(std::time::Duration::MAX);
+        change(setup);
+    });
+    scene.answer(A, a).answer(Aaaa, aaaa);
+    order_of(scene)
+}
+
+/// Without a reason against it, IPv6 leads.
+///
+/// Proves: DAS-1, ILV-3
+#[test]
+fn what_rfc6724_puts_first_leads() {
+    assert_eq!(sorted(|_| {}, "6a 6b", "4a 4b"), "6a 4a 6b 4b");
+    let table =
+        |text: &'static str| move |setup: &mut Setup| setup.environment.policy_table = PolicyTable::from_gai_conf(text);
+    assert_eq!(sorted(table("precedence ::ffff:0:0/96 100"), "6a 6b", "4a 4b"), "4a 6a 4b 6b");
+    assert_eq!(sorted(table("precedence 2001:db8::2 100"), "6a 6b", "4a 4b"), "6b 4a 6a 4b");
+}
+
+/// The source address turns the order round: a unique local one, a link-local one, a deprecated one.
+///
+/// Proves: DAS-1, ILV-3
+#[test]
+fn the_source_address_turns_the_order_round() {
+    let from = |ip: &'static str| {
+        move |setup: &mut Setup| {
+            setup.source("6a", ip).source("6b", ip);
+        }
+    };
+    assert_eq!(sorted(from("2001:db8::5"), "6a 6b", "4a 4b"), "6a 4a 6b 4b");
+    assert_eq!(sorted(from("fd00::5"), "6a 6b", "4a 4b"), "4a 6a 4b 6b");
+    assert_eq!(sorted(from("fe80::5"), "6a 6b", "4a 4b"), "4a 6a 4b 6b");
+    let deprecated = |setup: &mut Setup| {
+        setup.deprecated_source("6a", "2001:db8::5");
+    };
+    assert_eq!(sorted(deprecated, "6a 6b", "4a 4b"), "6b 4a 6a 4b");
+}
+
+/// A destination in the network of its source goes before others of IPv6.
+///
+/// Proves: DAS-1
+#[test]
+fn the_nearer_address_goes_first() {
+    assert_eq!(sorted(|_| {}, "2600::1 6a", "4a"), "6a 4a [2600::1]:80");
+}
+
+/// An answer of both families has been sorted by the resolver.
+///
+/// Proves: DAS-1
+#[test]
+fn an_ordered_answer_keeps_its_order() {
+    let from_local = |setup: &mut Setup| {
+        setup.both_at_once().source("6a", "fd00::5").deprecated_source("4a", "169.254.1.1");
+    };
+    let mut scene = Scene::with(from_local);
+    scene.answer(Addresses, "6a 6b 4a 4b");
+    assert_eq!(order_of(scene), "6a 4a 6b 4b");
+    let scene = Scene::with(|setup| {
+        from_local(setup);
+        setup.fixed("4a 4b 6a 6b");
+    });
+    assert_eq!(order_of(scene), "4a 6a 4b 6b");
+}
+
+/// No route: last of all, not left out, and started like any other.
+///
+/// Proves: DAS-4
+#[test]
+fn sorted_addresses_without_a_route_go_last() {
+    let routeless = |names: &'static str| move |setup: &mut Setup| setup.routeless = names.into();
+    assert_eq!(sorted(routeless("6a"), "6a 6b", "4a 4b"), "6b 4a 4b 6a");
+    assert_eq!(sorted(routeless("6a 6b"), "6a 6b", "4a 4b"), "4a 4b 6a 6b");
+    assert_eq!(sorted(routeless("6a 6b 4a 4b"), "6a 6b", "4a 4b"), "6a 4a 6b 4b");
+}
+
+/// What runs has its place in the new order as well: that is 6b, 4a, 6a, 4b, so after 6a comes 6b and not 4a.
+///
+/// Proves: CHG-3, DAS-1
+#[test]
+fn a_late_answer_is_sorted_with_what_runs() {
+    let mut scene = Scene::with(|setup| {
+        setup.deprecated_source("6a", "2001:db8::5");
+    });
+    scene.at(10).answer(Aaaa, "6a").at(30).answer(A, "4a 4b").at(40).answer(Aaaa, "6a 6b");
+    assert_eq!(order_of(scene), "6a 6b 4a 4b");
 }

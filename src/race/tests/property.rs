@@ -2,14 +2,14 @@
 //! what only shows at the end of a race is checked here.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::scene::{Scene, Setup, failure, ms};
+use super::scene::{Scene, Setup, failure, ms, own_source};
 use super::world::{Behaviour, NAMES, PER_FAMILY, Reply, World, numbered, play, settings, step, time};
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::config::{Config, Pacing};
@@ -348,10 +348,10 @@ impl Nonsense {
             }
             Self::Answer(id, Err(kind)) => Input::Answer { id: query(id)?, result: Err(ResolveError::new(kind, "")) },
             Self::Probed(probed) => {
-                let source = |routed: bool| routed.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
-                let probed = probed
-                    .into_iter()
-                    .map(|(number, routed)| Probed { addr: at_port_80(numbered(number)), source: source(routed) });
+                let probed = probed.into_iter().map(|(number, routed)| {
+                    let addr = at_port_80(numbered(number));
+                    Probed { addr, source: routed.then(|| own_source(addr)) }
+                });
                 Input::Probed(probed.collect())
             }
             Self::Progress(id, rtt) => Input::Progress { id: attempt(id)?, rtt },

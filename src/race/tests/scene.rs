@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::referee::Watched;
 use crate::config::Config;
 use crate::origin::Origin;
-use crate::race::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId};
+use crate::policy_table::PolicyTable;
+use crate::race::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId, Source};
 use crate::report::{Failure, FailureKind, Report};
 use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind};
 
@@ -23,6 +24,8 @@ pub(super) struct Setup {
     pub(super) config: Config,
     /// Addresses that this machine has no route to.
     pub(super) routeless: String,
+    /// Where packets to an address come from, if not from [`own_source`].
+    pub(super) sources: Vec<(&'static str, Source)>,
 }
 
 impl Setup {
@@ -34,9 +37,11 @@ impl Setup {
             ask: FamilySet::BOTH,
             dial: FamilySet::BOTH,
             preferred: Family::V6,
+            policy_table: PolicyTable::rfc6724(),
             tls: false,
         };
-        Self { uri: format!("http://{HOST}/"), environment, config: Config::default(), routeless: String::new() }
+        let uri = format!("http://{HOST}/");
+        Self { uri, environment, config: Config::default(), routeless: String::new(), sources: Vec::new() }
     }
 
     pub(super) fn https(&mut self) -> &mut Self {
@@ -48,6 +53,25 @@ impl Setup {
     /// These addresses without a query.
     pub(super) fn fixed(&mut self, names: &str) -> &mut Self {
         self.environment.names = Names::Fixed(list(names));
+        self
+    }
+
+    /// Packets to the address come from this one of ours.
+    pub(super) fn source(&mut self, to: &'static str, from: &str) -> &mut Self {
+        self.sources.push((to, source(from)));
+        self
+    }
+
+    /// As [`source`](Self::source), past its preferred lifetime.
+    pub(super) fn deprecated_source(&mut self, to: &'static str, from: &str) -> &mut Self {
+        self.sources.push((to, Source { deprecated: true, ..source(from) }));
+        self
+    }
+
+    /// A policy that puts IPv4 first, and with it the preferred family.
+    pub(super) fn prefers_ipv4(&mut self) -> &mut Self {
+        self.environment.preferred = Family::V4;
+        self.environment.policy_table = PolicyTable::from_gai_conf("precedence ::ffff:0:0/96 100");
         self
     }
 
@@ -64,7 +88,7 @@ pub(super) struct Scene {
     now: u64,
     wait: Option<u64>,
     port: u16,
-    routeless: Vec<SocketAddr>,
+    sources: Vec<(SocketAddr, Option<Source>)>,
     log: Vec<(u64, String)>,
     seen: usize,
     /// What the race asked and started, in order: the ids count from 0.
@@ -108,7 +132,7 @@ impl Scene {
             base,
             now: 0,
             wait: None,
-            routeless: Vec::new(),
+            sources: Vec::new(),
             log: Vec::new(),
             seen: 0,
             queries: Vec::new(),
@@ -117,7 +141,9 @@ impl Scene {
             handshakes: Vec::new(),
             outcome: None,
         };
-        scene.routeless = setup.routeless.split_whitespace().map(|name| scene.endpoint(name)).collect();
+        let routeless = setup.routeless.split_whitespace().map(|name| (scene.endpoint(name), None));
+        let sources = setup.sources.iter().map(|(to, from)| (scene.endpoint(to), Some(*from)));
+        scene.sources = routeless.chain(sources).collect();
         scene.drain();
         scene
     }
@@ -279,8 +305,8 @@ impl Scene {
                     let names: Vec<_> = addrs.iter().map(|addr| self.name(*addr)).collect();
                     self.probes.push(names.join(" "));
                     let probed = addrs.into_iter().map(|addr| {
-                        let source = (!self.routeless.contains(&addr)).then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
-                        Probed { addr, source }
+                        let known = self.sources.iter().find(|(to, _)| *to == addr);
+                        Probed { addr, source: known.map_or_else(|| Some(own_source(addr)), |(_, source)| *source) }
                     });
                     let probed = probed.collect();
                     self.race.input(Input::Probed(probed), now);
@@ -344,6 +370,15 @@ impl Scene {
         };
         if addr.port() == self.port { format!("{family}{label}") } else { format!("{family}{label}:{}", addr.port()) }
     }
+}
+
+/// A source that leaves the scenes' addresses of a family in their order: global, of their label and of their /64.
+pub(super) fn own_source(to: SocketAddr) -> Source {
+    source(if to.is_ipv6() { "2001:db8::ffff" } else { "198.18.255.255" })
+}
+
+fn source(ip: &str) -> Source {
+    Source { ip: ip.parse().unwrap(), deprecated: false, prefix_len: Some(64) }
 }
 
 /// Reads `6a`, `4#300`, `6a:8443`, an IP address, or an address with a port; without a port it is 0.

@@ -94,7 +94,11 @@ fn the_preferred_family_is_that_of_the_host() {
     v4_only().at(30).answer(A, "4a").expect_idle_until(80).expect_start("4a");
 
     // Both families asked, IPv4 preferred: its answer starts the race and leads the order.
-    let prefers_v4 = || Scene::with(|setup| setup.environment.preferred = Family::V4);
+    let prefers_v4 = || {
+        Scene::with(|setup| {
+            setup.prefers_ipv4();
+        })
+    };
     let mut scene = prefers_v4();
     scene.at(30).answer(A, "4a 4b").at(40).answer(Aaaa, "6a 6b").at(800);
     assert_eq!(scene.starts(), "30 4a, 280 6a, 530 4b, 780 6b");

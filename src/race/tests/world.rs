@@ -127,7 +127,7 @@ impl Step {
 }
 
 /// The same worlds in every run, so that no build fails by chance; `PROPTEST_CASES` asks for that many new ones.
-pub(super) fn settings(cases: u32) -> ProptestConfig {
+pub(in crate::race) fn settings(cases: u32) -> ProptestConfig {
     let wanted = env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig {
         cases: wanted.unwrap_or(cases),
