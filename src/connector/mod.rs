@@ -335,11 +335,15 @@ impl HappyEyeballsConnector {
             _ => dial,
         };
         // Only answers per family are ordered by policy; without them its file need not be read.
-        let policy_table = match (&names, self.lookups.kinds()) {
-            (Names::Ask(_), Kinds::PerFamily) => self.settings.config.policy_table_or_system(),
-            _ => PolicyTable::rfc6724(),
+        let (policy_table, ipv4_leads) = match (&names, self.lookups.kinds()) {
+            (Names::Ask(_), Kinds::PerFamily) => {
+                let table = self.settings.config.policy_table_or_system();
+                let leads = table.prefers_ipv4();
+                (table, leads)
+            }
+            _ => (PolicyTable::rfc6724(), false),
         };
-        let preferred = if ask.v6 && !(ask.v4 && policy_table.prefers_ipv4()) { Family::V6 } else { Family::V4 };
+        let preferred = if ask.v6 && !(ask.v4 && ipv4_leads) { Family::V6 } else { Family::V4 };
         Environment { names, kinds: self.lookups.kinds(), https: false, ask, dial, preferred, policy_table, tls }
     }
 }
