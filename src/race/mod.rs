@@ -49,9 +49,10 @@ pub struct Race {
 
 impl Race {
     /// A race that starts at `now`.
-    pub fn new(origin: Origin, environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
+    pub fn new(origin: Origin, mut environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
         let config = config.into();
-        let resolution = Resolution::new(&origin, &environment, &config, now);
+        let names = environment.take_names();
+        let resolution = Resolution::new(names, &origin, &environment, &config, now);
         Self {
             origin,
             environment,

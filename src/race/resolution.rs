@@ -49,10 +49,10 @@ struct Denied {
 }
 
 impl Resolution {
-    pub(super) fn new(origin: &Origin, environment: &Environment, config: &Config, now: Instant) -> Self {
+    pub(super) fn new(names: Names, origin: &Origin, environment: &Environment, config: &Config, now: Instant) -> Self {
         let mut this =
             Self { queries: Vec::new(), later: Vec::new().into_iter(), denied: Vec::new(), first_address: None };
-        match &environment.names {
+        match names {
             Names::Fixed(addresses) => {
                 let name = match origin.host() {
                     Host::Name(name) => name.clone(),
@@ -60,10 +60,10 @@ impl Resolution {
                 };
                 let query = Query { name, kind: QueryKind::Addresses, asked: now, ended: None, state: State::Pending };
                 this.queries.push(query);
-                let answer = Answer::from_socket_addrs(addresses.iter().copied());
+                let answer = Answer::from_socket_addrs(addresses);
                 this.on_answer(QueryId(0), Ok(answer), origin, environment, config, now);
             }
-            Names::Ask(names) => this.later = names.clone().into_iter(),
+            Names::Ask(names) => this.later = names.into_iter(),
         }
         this
     }
@@ -142,7 +142,7 @@ impl Resolution {
         config: &Config,
         now: Instant,
     ) -> Vec<SocketAddr> {
-        let mut usable: Vec<SocketAddr> = Vec::new();
+        let mut usable: Vec<SocketAddr> = Vec::with_capacity(addresses.len().min(MAX_REPORTED));
         for addr in addresses.iter().map(|&addr| endpoint(addr, origin)) {
             let family = Family::of(addr);
             let full = |list: &[SocketAddr]| {
