@@ -336,7 +336,7 @@ impl HappyEyeballsConnector {
         };
         // Only answers per family are ordered by policy; without them its file need not be read.
         let (policy_table, ipv4_leads) = match (&names, self.lookups.kinds()) {
-            (Names::Ask(_), Kinds::PerFamily) => {
+            (Names::Ask(_), Kinds::PerFamily | Kinds::PerType) => {
                 let table = self.settings.config.policy_table_or_system();
                 let leads = table.prefers_ipv4();
                 (table, leads)

@@ -82,7 +82,7 @@ impl Resolution {
         }
         let Some(name) = self.later.next() else { return Vec::new() };
         let (aaaa, a, addresses) = match environment.kinds {
-            Kinds::PerFamily => (environment.ask.v6, environment.ask.v4, false),
+            Kinds::PerFamily | Kinds::PerType => (environment.ask.v6, environment.ask.v4, false),
             Kinds::Addresses => (false, false, true),
         };
         let kinds = [

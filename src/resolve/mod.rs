@@ -14,6 +14,7 @@ mod hickory;
 mod lookups;
 #[cfg(feature = "hickory")]
 mod names;
+mod service;
 mod system;
 
 #[cfg(feature = "hickory")]
@@ -22,6 +23,7 @@ pub use hickory::HickoryResolver;
 #[cfg(feature = "hickory")]
 pub use hickory_resolver;
 pub(crate) use lookups::Lookups;
+pub use service::ServiceRecord;
 pub use system::ServiceResolver;
 
 /// Answers the queries of a race.
@@ -43,6 +45,16 @@ pub trait Resolve: Send + Sync + 'static {
         Ok(Names::Ask(vec![host.into()]))
     }
 
+    /// Whether nobody on the way can read or change its answers: DNS over TLS, HTTPS or QUIC (v3 draft section 6.3).
+    ///
+    /// Then nothing is sent on a connection before [`QueryKind::Https`] is answered, and a lookup of it that fails,
+    /// other than by there being no records, ends the connect (RFC 9460 section 3.1): somebody may want to hide them.
+    ///
+    /// Default is `false`.
+    fn is_protected(&self) -> bool {
+        false
+    }
+
     /// Looks up one kind of record of one name.
     fn resolve(&self, name: &str, kind: QueryKind) -> Resolving;
 }
@@ -56,6 +68,8 @@ pub type Resolving = Pin<Box<dyn Future<Output = Result<Answer, ResolveError>> +
 pub enum Kinds {
     /// [`QueryKind::A`] and [`QueryKind::Aaaa`], each on its own.
     PerFamily,
+    /// [`QueryKind::A`], [`QueryKind::Aaaa`] and [`QueryKind::Https`], each on its own.
+    PerType,
     /// [`QueryKind::Addresses`]: both families in one answer whose order stands.
     Addresses,
 }
@@ -99,6 +113,9 @@ impl fmt::Display for QueryKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) services: Vec<ServiceRecord>,
+    /// Of other names, which came along.
+    pub(crate) additional: Vec<(Arc<str>, IpAddr)>,
     pub(crate) expires: Option<Instant>,
 }
 
@@ -111,7 +128,19 @@ impl Answer {
     /// An answer of socket addresses, in order. A port that is not 0 is used when the URI has none; the scope id of a
     /// link-local address is kept.
     pub fn from_socket_addrs(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
-        Self { addresses: addresses.into_iter().collect(), expires: None }
+        Self { addresses: addresses.into_iter().collect(), ..Self::default() }
+    }
+
+    /// An answer to [`QueryKind::Https`]: the whole set, in any order.
+    pub fn from_services(services: impl IntoIterator<Item = ServiceRecord>) -> Self {
+        Self { services: services.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Addresses of other names that came along with the services: all that these names have of their family. A race
+    /// does not ask for them again (RFC 9460 section 5).
+    pub fn with_additional<N: Into<Arc<str>>>(mut self, addresses: impl IntoIterator<Item = (N, IpAddr)>) -> Self {
+        self.additional.extend(addresses.into_iter().map(|(name, ip)| (name.into(), ip)));
+        self
     }
 
     /// Until when the answer may be kept and given again.
@@ -182,6 +211,8 @@ pub enum ResolveErrorKind {
     ServFail,
     /// The server refused (REFUSED).
     Refused,
+    /// The answer cannot be read, or an HTTPS record in it is malformed (RFC 9460 section 2.2).
+    Malformed,
     /// No answer in time.
     Timeout,
     /// Anything else: the transport, the configuration, or a resolver that does not say.
