@@ -36,6 +36,8 @@ pub struct Config {
     max_attempt_delay: Duration,
     pub(crate) max_concurrent_attempts: usize,
     pub(crate) race_tls: bool,
+    pub(crate) use_service_records: bool,
+    pub(crate) https_upgrade: bool,
     pub(crate) families: Families,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) dns_timeout: Option<Duration>,
@@ -58,6 +60,8 @@ impl Default for Config {
             max_attempt_delay: Duration::from_secs(2),
             max_concurrent_attempts: MAX_ENDPOINTS,
             race_tls: true,
+            use_service_records: true,
+            https_upgrade: false,
             families: Families::Auto,
             connect_timeout: Some(Duration::from_secs(30)),
             dns_timeout: Some(Duration::from_secs(5)),
@@ -71,9 +75,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// RFC 8305: as the default, but the first TCP connection wins and the others end before TLS starts.
+    /// RFC 8305: as the default, but there are no HTTPS records, and the first TCP connection wins and the others end
+    /// before TLS starts.
     pub fn rfc8305() -> Self {
-        Self { race_tls: false, ..Self::default() }
+        Self { race_tls: false, use_service_records: false, ..Self::default() }
     }
 
     /// RFC 6555 as `HttpConnector` has it: both answers first, then two lanes, one attempt per family at a time, the
@@ -160,6 +165,30 @@ impl Config {
     /// Default is true.
     pub fn race_tls(&mut self, race: bool) -> &mut Self {
         self.race_tls = race;
+        self
+    }
+
+    /// Whether an `https` or `wss` origin is looked up under HTTPS too, and connected to where these records say
+    /// (RFC 9460, v3 draft section 4): at other names and ports, by their priority, with their address hints until the
+    /// addresses are known. The origin itself comes last. Server name, certificate and `Host` stay the origin's.
+    ///
+    /// Nothing is waited for longer than the [Resolution Delay](Self::resolution_delay); and servers that left three
+    /// lookups running unanswered are not waited for within the next 10 minutes. A proxy has no such records: turn it
+    /// off where the connector leads to one by `https` (RFC 9460 section 3.2).
+    ///
+    /// Default is true.
+    pub fn use_service_records(&mut self, use_them: bool) -> &mut Self {
+        self.use_service_records = use_them;
+        self
+    }
+
+    /// Whether an `http` or `ws` origin is looked up under HTTPS too, and refused if it has such records
+    /// (RFC 9460 section 9.5). The error says [where to connect to instead](crate::Error::upgrade_to), and is to be
+    /// trusted no more than a redirect in clear. It takes [`use_service_records`](Self::use_service_records).
+    ///
+    /// Default is false; with a resolver whose answers are [protected](crate::Resolve::is_protected) it is always so.
+    pub fn https_upgrade(&mut self, upgrade: bool) -> &mut Self {
+        self.https_upgrade = upgrade;
         self
     }
 

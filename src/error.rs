@@ -6,6 +6,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
+
 use crate::report::{AttemptOutcome, Failure, FailureKind, Report, Stage};
 use crate::resolve::{QueryKind, ResolveError, ResolveErrorKind};
 
@@ -32,6 +34,7 @@ enum Kind {
     Tls,
     Certificate,
     Timeout,
+    Upgrade,
 }
 
 enum Source {
@@ -74,6 +77,21 @@ impl Error {
             source: Some(Source::Attempt(Arc::new(io::Error::from(io::ErrorKind::TimedOut)))),
             report: Some(Arc::new(report)),
         }))
+    }
+
+    /// An `http` origin that has HTTPS records.
+    pub(crate) fn upgrade(report: Report) -> Self {
+        let message = "the host has HTTPS records, so https is to be used";
+        Self(Box::new(Inner { kind: Kind::Upgrade, message, source: None, report: Some(Arc::new(report)) }))
+    }
+
+    /// A lookup of HTTPS that failed although nobody can have tampered with it by accident.
+    pub(crate) fn withheld(report: Report) -> Self {
+        let failed = report.queries.iter().filter(|query| query.kind == QueryKind::Https);
+        let mut errors = failed.filter_map(|query| query.result.as_ref()?.as_ref().err());
+        let source = errors.find(|error| !error.kind().is_negative_answer()).cloned().map(Source::Resolve);
+        let message = "dns error: HTTPS records may be withheld";
+        Self(Box::new(Inner { kind: Kind::Dns, message, source, report: Some(Arc::new(report)) }))
     }
 
     /// A race that ended without a winner. The attempt that got furthest tells most of what is wrong with the origin,
@@ -156,6 +174,16 @@ impl Error {
     /// The URI cannot be connected to.
     pub fn is_invalid_uri(&self) -> bool {
         self.0.kind == Kind::InvalidUri
+    }
+
+    /// Where to connect to instead: the host has HTTPS records, and
+    /// [`Config::https_upgrade`](crate::Config::https_upgrade) asked for them to be heeded (RFC 9460 section 9.5).
+    ///
+    /// It is the origin with `https` or `wss`, and an explicit port only where the refused one had it. What follows is
+    /// as after a redirect by the status 307: the same request, at the new place.
+    pub fn upgrade_to(&self) -> Option<Uri> {
+        let origin = self.report().filter(|_| self.0.kind == Kind::Upgrade)?.origin();
+        origin.upgraded()
     }
 
     /// What was tried. `None` if the URI was refused before anything was.

@@ -68,6 +68,21 @@ impl Origin {
         self.port
     }
 
+    /// The same with TLS, of an origin without.
+    pub(crate) fn upgraded(&self) -> Option<Uri> {
+        let scheme = match self.scheme() {
+            "http" => "https",
+            "ws" => "wss",
+            _ => return None,
+        };
+        let host = self.host.server_name()?;
+        let authority = match self.port {
+            None | Some(80) => host.to_owned(),
+            Some(port) => format!("{host}:{port}"),
+        };
+        Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()
+    }
+
     /// Whether the scheme asks for TLS: `https` and `wss`.
     pub fn is_secure(&self) -> bool {
         matches!(self.scheme(), "https" | "wss")

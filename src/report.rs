@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::origin::Origin;
-use crate::resolve::{QueryKind, ResolveError};
+use crate::resolve::{QueryKind, ResolveError, ServiceRecord};
 
 /// Everything that a connect did, with times from its start.
 ///
@@ -64,6 +64,7 @@ pub struct QueryReport {
     pub(crate) start: Duration,
     pub(crate) end: Option<Duration>,
     pub(crate) result: Option<Result<Vec<SocketAddr>, ResolveError>>,
+    pub(crate) services: Vec<ServiceRecord>,
 }
 
 impl QueryReport {
@@ -87,10 +88,16 @@ impl QueryReport {
         self.end
     }
 
-    /// The addresses of the answer, or why there are none; `None` if the connect ended before. A port of 0 stands for
-    /// the origin's.
+    /// The addresses of the answer, or why there is none; `None` if the connect ended before. A port of 0 stands for
+    /// the origin's. An answer to HTTPS has no addresses, but [`services`](Self::services).
     pub fn result(&self) -> Option<Result<&[SocketAddr], &ResolveError>> {
         self.result.as_ref().map(|result| result.as_deref())
+    }
+
+    /// The HTTPS records of the answer, all that came, usable or not: what else a service speaks (HTTP/3, say) stands
+    /// in them. Empty for queries of other kinds.
+    pub fn services(&self) -> &[ServiceRecord] {
+        &self.services
     }
 }
 
@@ -98,6 +105,7 @@ impl QueryReport {
 #[derive(Clone, Debug)]
 pub struct AttemptReport {
     pub(crate) addr: SocketAddr,
+    pub(crate) target: Option<Arc<str>>,
     pub(crate) start: Duration,
     pub(crate) tcp: Option<Duration>,
     pub(crate) end: Option<Duration>,
@@ -108,6 +116,11 @@ impl AttemptReport {
     /// The address and port.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The name whose address it is, where HTTPS records led to another one than the origin's.
+    pub fn target(&self) -> Option<&str> {
+        self.target.as_deref()
     }
 
     /// When it started.

@@ -196,6 +196,8 @@ impl<D: Dial> Driver<'_, D> {
         let winner = match outcome {
             Outcome::Won(id) => self.attempts.iter().position(|(other, _)| *other == id),
             Outcome::TimedOut => return Err(Error::timed_out(report)),
+            Outcome::Upgrade => return Err(Error::upgrade(report)),
+            Outcome::Withheld => return Err(Error::withheld(report)),
             Outcome::Failed => None,
         };
         match winner.map(|index| self.attempts.swap_remove(index).1) {

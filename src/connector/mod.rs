@@ -8,6 +8,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -304,7 +305,7 @@ impl HappyEyeballsConnector {
             Ok(names) => names,
             Err(error) => return Err(Error::unresolvable(error, Report::new(origin))),
         };
-        let environment = self.environment(names, dialer.has_tls());
+        let environment = self.environment(names, &origin);
         let race = Race::new(origin, environment, settings.config.clone(), driver::now());
         let (stream, report) = driver::drive(race, &self.lookups, settings.config.dns_linger, &dialer).await?;
         Ok(MaybeHttpsStream::new(stream, Arc::new(report)))
@@ -323,7 +324,7 @@ impl HappyEyeballsConnector {
         self.lookups.names(host)
     }
 
-    fn environment(&self, names: Names, tls: bool) -> Environment {
+    fn environment(&self, names: Names, origin: &Origin) -> Environment {
         let dial = self.settings.dialled_families();
         let ask = match (&names, self.settings.config.families) {
             // The host's addresses are looked at only where a query hangs on them.
@@ -344,11 +345,54 @@ impl HappyEyeballsConnector {
             _ => (PolicyTable::rfc6724(), false),
         };
         let preferred = if ask.v6 && !(ask.v4 && ipv4_leads) { Family::V6 } else { Family::V4 };
-        Environment { names, kinds: self.lookups.kinds(), https: false, ask, dial, preferred, policy_table, tls }
+        let protected = self.lookups.is_protected();
+        let https = matches!(names, Names::Ask(_))
+            && self.lookups.kinds() == Kinds::PerType
+            && self.settings.asks_https(origin, protected);
+        Environment {
+            https,
+            waits_for_https: https,
+            protected,
+            alpn: if https { self.alpn() } else { Arc::default() },
+            seed: if https { RandomState::new().build_hasher().finish() } else { 0 },
+            names,
+            kinds: self.lookups.kinds(),
+            ask,
+            dial,
+            preferred,
+            policy_table,
+            tls: origin.is_secure() && self.has_tls(),
+        }
+    }
+
+    fn has_tls(&self) -> bool {
+        #[cfg(feature = "rustls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "rustls"))]
+        return false;
+    }
+
+    /// The protocols that a connection may be used for. Where TLS is layered on top they are that layer's matter.
+    fn alpn(&self) -> Arc<[Vec<u8>]> {
+        #[cfg(feature = "rustls")]
+        if let Some(tls) = &self.tls {
+            return tls.protocols();
+        }
+        [b"h2".to_vec(), b"http/1.1".to_vec()].into()
     }
 }
 
 impl Settings {
+    /// Whether HTTPS records of `origin` are asked for. Other schemes than those of the web have none.
+    fn asks_https(&self, origin: &Origin, protected: bool) -> bool {
+        self.config.use_service_records
+            && match origin.scheme() {
+                "https" | "wss" => true,
+                "http" | "ws" => self.config.https_upgrade || protected,
+                _ => false,
+            }
+    }
+
     /// The families of the settings, less the one that a local address of the other rules out.
     fn dialled_families(&self) -> FamilySet {
         let families = match self.config.families {

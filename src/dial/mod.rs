@@ -80,14 +80,6 @@ impl Dialer {
         Self { tls: Some(target), ..self }
     }
 
-    /// Whether TLS follows TCP.
-    pub(crate) fn has_tls(&self) -> bool {
-        #[cfg(feature = "rustls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "rustls"))]
-        return false;
-    }
-
     /// The last word on `addr`: whatever led to it, no socket is opened to an address that the policy denies.
     fn admit(&self, addr: SocketAddr) -> Result<(), Failure> {
         match self.policy.judge(&self.origin, addr) {

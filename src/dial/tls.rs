@@ -38,6 +38,7 @@ impl TlsTarget {
 #[derive(Clone)]
 pub(crate) struct TlsClient {
     config: Arc<ClientConfig>,
+    protocols: Arc<[Vec<u8>]>,
     server_names: Option<ServerNames>,
 }
 
@@ -49,7 +50,17 @@ pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 impl TlsClient {
     pub(crate) fn new(config: Arc<ClientConfig>, alpn: Alpn, server_names: Option<ServerNames>) -> Self {
         let config = Arc::new(finish_config(Arc::unwrap_or_clone(config), alpn));
-        Self { config, server_names }
+        let protocols = match &*config.alpn_protocols {
+            // What is spoken where nothing is agreed on.
+            [] => [b"http/1.1".to_vec()].into(),
+            offered => offered.into(),
+        };
+        Self { config, protocols, server_names }
+    }
+
+    /// The protocols that a connection can come to, by their ALPN identifiers.
+    pub(crate) fn protocols(&self) -> Arc<[Vec<u8>]> {
+        self.protocols.clone()
     }
 
     /// Whom to shake hands with for `uri`, whose origin is `origin`.

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{AttemptId, Family};
+use super::groups::Endpoint;
 use crate::config::{Config, FLOOR_ATTEMPT_DELAY, LONGEST_DELAY, MAX_ENDPOINTS, Pacing};
 use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind};
 
@@ -22,6 +24,7 @@ pub(super) struct Attempts {
 
 struct Attempt {
     addr: SocketAddr,
+    target: Option<Arc<str>>,
     started: Instant,
     tcp: Option<Tcp>,
     ended: Option<Instant>,
@@ -35,9 +38,9 @@ struct Tcp {
 }
 
 impl Attempts {
-    pub(super) fn start(&mut self, addr: SocketAddr, now: Instant) -> AttemptId {
-        let attempt = Attempt { addr, started: now, tcp: None, ended: None, outcome: AttemptOutcome::Pending };
-        self.list.push(attempt);
+    pub(super) fn start(&mut self, addr: SocketAddr, target: Option<Arc<str>>, now: Instant) -> AttemptId {
+        let outcome = AttemptOutcome::Pending;
+        self.list.push(Attempt { addr, target, started: now, tcp: None, ended: None, outcome });
         AttemptId(self.list.len() - 1)
     }
 
@@ -76,6 +79,20 @@ impl Attempts {
         self.in_flight().next().is_none()
     }
 
+    pub(super) fn is_in_flight(&self, id: AttemptId) -> bool {
+        self.list.get(id.0).is_some_and(Attempt::is_in_flight)
+    }
+
+    /// How many more may start, unless some of the earlier turn out not to have sent anything.
+    pub(super) fn room(&self) -> usize {
+        MAX_ENDPOINTS.saturating_sub(self.counted().count())
+    }
+
+    /// Whether `addr` has had its attempt.
+    pub(super) fn is_over(&self, addr: SocketAddr) -> bool {
+        self.list.iter().any(|attempt| attempt.addr == addr && !attempt.is_in_flight())
+    }
+
     pub(super) fn contains(&self, addr: SocketAddr) -> bool {
         self.list.iter().any(|attempt| attempt.addr == addr)
     }
@@ -103,16 +120,16 @@ impl Attempts {
     /// `ready` is when DNS lets the race begin. Between two starts there are at least 10 ms, whatever the cause.
     pub(super) fn next_start(
         &self,
-        ordered: &[SocketAddr],
+        ordered: &[Endpoint],
         ready: Instant,
         config: &Config,
-    ) -> Option<(SocketAddr, Instant)> {
+    ) -> Option<(Endpoint, Instant)> {
         let in_flight = self.in_flight().count();
-        if in_flight >= config.max_concurrent_attempts || self.counted().count() >= MAX_ENDPOINTS {
+        if in_flight >= config.max_concurrent_attempts || self.room() == 0 {
             return None;
         }
-        let mut unstarted = ordered.iter().copied().filter(|addr| !self.contains(*addr));
-        let Some(last) = self.counted().last() else { return unstarted.next().map(|addr| (addr, ready)) };
+        let mut unstarted = ordered.iter().copied().filter(|endpoint| !self.contains(endpoint.addr));
+        let Some(last) = self.counted().last() else { return unstarted.next().map(|endpoint| (endpoint, ready)) };
         let floor = last.started + FLOOR_ATTEMPT_DELAY;
         match config.pacing {
             Pacing::Staggered => {
@@ -124,12 +141,13 @@ impl Attempts {
                 let first = self.counted().next()?;
                 let lead = Family::of(first.addr);
                 let busy = |family| self.list.iter().any(|it| it.is_in_flight() && Family::of(it.addr) == family);
-                let lead_is_through = !busy(lead) && !unstarted.clone().any(|addr| Family::of(addr) == lead);
+                let is_of_lead = |endpoint: &Endpoint| Family::of(endpoint.addr) == lead;
+                let lead_is_through = !busy(lead) && !unstarted.clone().any(|endpoint| is_of_lead(&endpoint));
                 unstarted
-                    .filter(|addr| !busy(Family::of(*addr)))
-                    .map(|addr| match Family::of(addr) == lead || lead_is_through {
-                        true => (addr, floor),
-                        false => (addr, floor.max(first.started + delay.min(LONGEST_DELAY))),
+                    .filter(|endpoint| !busy(Family::of(endpoint.addr)))
+                    .map(|endpoint| match is_of_lead(&endpoint) || lead_is_through {
+                        true => (endpoint, floor),
+                        false => (endpoint, floor.max(first.started + delay.min(LONGEST_DELAY))),
                     })
                     .min_by_key(|(_, due)| *due)
             }
@@ -157,6 +175,7 @@ impl Attempts {
     pub(super) fn report(&self, start: Instant) -> impl Iterator<Item = AttemptReport> {
         self.list.iter().map(move |attempt| AttemptReport {
             addr: attempt.addr,
+            target: attempt.target.clone(),
             start: attempt.started - start,
             tcp: attempt.tcp.map(|tcp| tcp.up - start),
             end: attempt.ended.map(|ended| ended - start),

@@ -23,8 +23,17 @@ pub struct Environment {
     pub names: Names,
     /// The kinds of queries that the resolver answers.
     pub kinds: Kinds,
-    /// Whether [`QueryKind::Https`] is asked, and its answer waited for within the Resolution Delay.
+    /// Whether [`QueryKind::Https`] is asked: an `https` origin goes where the records send it, an `http` origin that
+    /// has any is to be connected to by `https`.
     pub https: bool,
+    /// Whether that answer is waited for within the Resolution Delay.
+    pub waits_for_https: bool,
+    /// Whether nobody can change an answer on its way.
+    pub protected: bool,
+    /// The protocols that a connection can be used for, by their ALPN identifiers.
+    pub alpn: Arc<[Vec<u8>]>,
+    /// What the choice among services of one priority hangs on.
+    pub seed: u64,
     /// The families to ask for. At least one.
     pub ask: FamilySet,
     /// The families that may be dialled.
@@ -38,6 +47,25 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// A host with both families and a resolver that answers per family, for tests to change.
+    #[cfg(test)]
+    pub(crate) fn dual_stack(names: Names) -> Self {
+        Self {
+            names,
+            kinds: Kinds::PerFamily,
+            https: false,
+            waits_for_https: true,
+            protected: false,
+            alpn: [b"h2".to_vec(), b"http/1.1".to_vec()].into(),
+            seed: 0,
+            ask: FamilySet::BOTH,
+            dial: FamilySet::BOTH,
+            preferred: Family::V6,
+            policy_table: PolicyTable::rfc6724(),
+            tls: false,
+        }
+    }
+
     /// Hands the names over. What stays still tells which kind they were.
     pub(super) fn take_names(&mut self) -> Names {
         match &mut self.names {
@@ -65,7 +93,18 @@ pub enum Family {
 impl Family {
     /// The family of `addr`.
     pub fn of(addr: SocketAddr) -> Self {
-        if addr.is_ipv4() { Self::V4 } else { Self::V6 }
+        Self::of_ip(addr.ip())
+    }
+
+    pub(super) fn of_ip(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
     }
 }
 
@@ -204,4 +243,8 @@ pub enum Outcome {
     Failed,
     /// The connect timeout ran out.
     TimedOut,
+    /// An `http` origin has HTTPS records: it is to be connected to by `https` (RFC 9460 section 9.5).
+    Upgrade,
+    /// The lookup of HTTPS failed although answers are protected: somebody may hide the records (RFC 9460 section 3.1).
+    Withheld,
 }

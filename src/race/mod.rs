@@ -12,11 +12,16 @@
 
 mod attempts;
 mod event;
+mod groups;
 mod order;
+mod query;
 mod resolution;
+mod route;
+mod services;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,8 +29,10 @@ use std::time::Instant;
 
 use attempts::Attempts;
 pub use event::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId, Source};
+use groups::{Endpoint, cut};
 use order::Order;
 use resolution::Resolution;
+use route::Ending;
 
 use crate::config::Config;
 use crate::origin::Origin;
@@ -33,9 +40,7 @@ use crate::report::{AttemptOutcome, Report};
 
 /// One connect's race over the endpoints of its origin.
 pub struct Race {
-    origin: Origin,
-    environment: Environment,
-    config: Arc<Config>,
+    given: Given,
     started: Instant,
     ended: Option<Instant>,
     resolution: Resolution,
@@ -43,26 +48,34 @@ pub struct Race {
     order: Order,
     /// Set once the choice has fallen but TLS is still to be done: only where TLS is not part of the race.
     committed: bool,
+    /// Connections on which nothing may be sent yet.
+    held: Vec<AttemptId>,
     outbox: VecDeque<Output>,
     outcome: Option<Outcome>,
+}
+
+/// What a race starts from.
+struct Given {
+    origin: Origin,
+    environment: Environment,
+    config: Arc<Config>,
 }
 
 impl Race {
     /// A race that starts at `now`.
     pub fn new(origin: Origin, mut environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
-        let config = config.into();
         let names = environment.take_names();
-        let resolution = Resolution::new(names, &origin, &environment, &config, now);
+        let given = Given { origin, environment, config: config.into() };
+        let resolution = Resolution::new(names, &given, now);
         Self {
-            origin,
-            environment,
-            config,
+            given,
             started: now,
             ended: None,
             resolution,
             attempts: Attempts::default(),
             order: Order::default(),
             committed: false,
+            held: Vec::new(),
             outbox: VecDeque::new(),
             outcome: None,
         }
@@ -70,7 +83,7 @@ impl Race {
 
     /// What the race connects to.
     pub fn origin(&self) -> &Origin {
-        &self.origin
+        &self.given.origin
     }
 
     /// Takes in what happened. Ignored once the race is over, as is what concerns an attempt that is.
@@ -80,12 +93,16 @@ impl Race {
         }
         match input {
             Input::Answer { id, result } => {
-                self.resolution.on_answer(id, result, &self.origin, &self.environment, &self.config, now);
+                self.resolution.on_answer(id, result, &self.given, now);
+                self.on_resolution(now);
             }
-            Input::Probed(probed) => self.order.learn(&probed, &self.environment),
+            Input::Probed(probed) => self.order.learn(&probed, &self.given.environment),
             Input::Progress { id, rtt } => {
                 if self.attempts.on_tcp(id, rtt, now) {
-                    self.on_tcp(id, now);
+                    match self.resolution.holds_back() {
+                        true => self.held.push(id),
+                        false => self.go_on(id, now),
+                    }
                 }
             }
             Input::Succeeded { id } => {
@@ -111,16 +128,15 @@ impl Race {
         if let Some(outcome) = self.outcome {
             return Output::Done(outcome);
         }
-        let queries = self.resolution.next_queries(&self.environment, now);
-        if !queries.is_empty() {
-            self.outbox.extend(queries.into_iter().map(|(id, name, kind)| Output::Query { id, name, kind }));
-            return self.poll_output(now);
+        if let Some((id, name, kind)) = self.resolution.next_query() {
+            return Output::Query { id, name, kind };
         }
         let next = match self.next_start() {
             Next::Probe(addrs) => return Output::Probe { addrs },
-            Next::Start(addr, due) if due <= now => {
-                let id = self.attempts.start(addr, now);
-                return Output::Attempt { id, addr };
+            Next::Start(endpoint, due) if due <= now => {
+                let target = self.resolution.target(endpoint.group).cloned();
+                let id = self.attempts.start(endpoint.addr, target, now);
+                return Output::Attempt { id, addr: endpoint.addr };
             }
             Next::Start(_, due) => Some(due),
             Next::Nothing => None,
@@ -135,19 +151,37 @@ impl Race {
     /// What has happened so far; once the race is over, all of it.
     pub fn report(&self, now: Instant) -> Report {
         Report {
-            origin: self.origin.clone(),
+            origin: self.given.origin.clone(),
             queries: self.resolution.report_queries(self.started),
             attempts: self.attempts.report(self.started).chain(self.resolution.report_denied(self.started)).collect(),
             elapsed: self.ended.unwrap_or(now) - self.started,
         }
     }
 
-    fn on_tcp(&mut self, id: AttemptId, now: Instant) {
-        if !self.environment.tls {
+    /// Does what hangs on the answers alone.
+    fn on_resolution(&mut self, now: Instant) {
+        match self.resolution.ending() {
+            Some(Ending::Upgrade) => return self.finish(Outcome::Upgrade, now),
+            Some(Ending::Withheld) => return self.finish(Outcome::Withheld, now),
+            None => {}
+        }
+        if !self.resolution.holds_back() {
+            for id in std::mem::take(&mut self.held) {
+                self.go_on(id, now);
+            }
+        }
+    }
+
+    /// Goes on with an attempt whose TCP is up.
+    fn go_on(&mut self, id: AttemptId, now: Instant) {
+        if self.outcome.is_some() || !self.attempts.is_in_flight(id) {
+            return;
+        }
+        if !self.given.environment.tls {
             self.attempts.end(id, AttemptOutcome::Won, now);
             return self.finish(Outcome::Won(id), now);
         }
-        if !self.config.race_tls {
+        if !self.given.config.race_tls {
             self.committed = true;
             self.cancel_all_but(Some(id), now);
         }
@@ -158,22 +192,30 @@ impl Race {
         if self.committed {
             return Next::Nothing;
         }
-        let Some(ready) = self.resolution.ready_at(&self.environment, &self.config) else { return Next::Nothing };
-        if self.resolution.all_endpoints(|addr| self.attempts.contains(addr)) {
+        let config = &self.given.config;
+        let Some(ready) = self.resolution.ready_at(config) else { return Next::Nothing };
+        let mut endpoints = Cow::Borrowed(self.resolution.endpoints());
+        if endpoints.iter().all(|endpoint| self.attempts.is_over(endpoint.addr)) {
+            endpoints.to_mut().extend(self.resolution.last_resort());
+        }
+        if endpoints.iter().all(|endpoint| self.attempts.contains(endpoint.addr)) {
             return Next::Nothing;
         }
-        let mut endpoints = self.resolution.endpoints(self.environment.preferred);
         // One endpoint has no order. Among several, those that have started count too: "re-sort the full list" (v3 draft
         // section 7), or a late answer would be sorted among a part.
         if endpoints.len() > 1 {
-            let unknown: Vec<_> = endpoints.iter().copied().filter(|addr| !self.order.knows(*addr)).collect();
+            let unknown = self.order.unknown(&endpoints);
             if !unknown.is_empty() {
                 return Next::Probe(unknown);
             }
-            endpoints = self.order.apply(endpoints, self.config.preferred_family_count);
+            let mut ordered = self.order.apply(&endpoints, config.preferred_family_count);
+            if ordered.len() > self.attempts.room() {
+                cut(&mut ordered, self.attempts.room(), |addr| self.attempts.contains(addr));
+            }
+            endpoints = Cow::Owned(ordered);
         }
-        match self.attempts.next_start(&endpoints, ready, &self.config) {
-            Some((addr, due)) => Next::Start(addr, due),
+        match self.attempts.next_start(&endpoints, ready, config) {
+            Some((endpoint, due)) => Next::Start(endpoint, due),
             None => Next::Nothing,
         }
     }
@@ -187,8 +229,12 @@ impl Race {
         if self.deadline().is_some_and(|deadline| deadline <= now) {
             return self.finish(Outcome::TimedOut, now);
         }
-        self.resolution.expire(&self.config, now);
-        for (id, failure) in self.attempts.expired(&self.config, now) {
+        self.resolution.expire(&self.given, now);
+        self.on_resolution(now);
+        if self.outcome.is_some() {
+            return;
+        }
+        for (id, failure) in self.attempts.expired(&self.given.config, now) {
             self.attempts.end(id, AttemptOutcome::Failed(failure), now);
             self.outbox.push_back(Output::Cancel { id });
         }
@@ -196,12 +242,12 @@ impl Race {
 
     /// When the connect timeout runs out.
     fn deadline(&self) -> Option<Instant> {
-        self.started.checked_add(self.config.connect_timeout?)
+        self.started.checked_add(self.given.config.connect_timeout?)
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let resolution = self.resolution.next_deadline(&self.config);
-        [self.deadline(), resolution, self.attempts.next_deadline(&self.config)].into_iter().flatten().min()
+        let resolution = self.resolution.next_deadline(&self.given.config);
+        [self.deadline(), resolution, self.attempts.next_deadline(&self.given.config)].into_iter().flatten().min()
     }
 
     fn finish(&mut self, outcome: Outcome, now: Instant) {
@@ -226,7 +272,7 @@ enum Next {
     /// The order is not known before this is.
     Probe(Vec<SocketAddr>),
     /// This endpoint, at that time.
-    Start(SocketAddr, Instant),
+    Start(Endpoint, Instant),
     /// Nothing before an input.
     Nothing,
 }

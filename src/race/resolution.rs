@@ -1,176 +1,128 @@
-//! What is known of the host's addresses, what is still asked, and when that is enough to start.
+//! What is known of the host, what is still asked, and when that is enough to start.
 
-use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::event::{Environment, Family, QueryId};
-use crate::address_policy::Verdict;
-use crate::config::{Config, MAX_ADDRESSES_PER_FAMILY};
-use crate::origin::{Host, Origin};
-use crate::report::{AttemptOutcome, AttemptReport, QueryReport};
-use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind};
+use super::Given;
+use super::event::QueryId;
+use super::groups::{Denied, Endpoint, Roster, Standing};
+use super::query::{Query, Services, State, is_same_name};
+use super::route::{Ending, Name, Route};
+use super::services::Binding;
+use crate::config::Config;
+use crate::origin::Host;
+use crate::report::{AttemptReport, QueryReport};
+use crate::resolve::{Answer, Names, QueryKind, ResolveError, ResolveErrorKind};
 
-/// Addresses of one answer that the report shows.
-const MAX_REPORTED: usize = 2 * MAX_ADDRESSES_PER_FAMILY;
-
+/// The answers so far, and what they come to.
+///
+/// Nothing but the answers is remembered: after each, what else to ask, the endpoints and whether to start are derived
+/// anew. So an answer may come late, be replaced, or take back what another had said.
 pub(super) struct Resolution {
     queries: Vec<Query>,
-    /// Names of the search list that are asked if the earlier ones do not exist.
+    /// How many of the queries have been handed out.
+    sent: usize,
+    /// The name that is asked for; those of the search list that come after it are asked for if it does not exist.
+    name: Option<Name>,
     later: std::vec::IntoIter<Arc<str>>,
-    denied: Vec<Denied>,
     /// When the first address came that may be dialled: the Resolution Delay runs from there.
     first_address: Option<Instant>,
+    denied: Vec<Denied>,
+    /// Derived, as is all that follows.
+    endpoints: Vec<Endpoint>,
+    belied: Vec<Endpoint>,
+    targets: Vec<Arc<str>>,
+    stage: Stage,
 }
 
-struct Query {
-    name: Arc<str>,
-    kind: QueryKind,
-    asked: Instant,
-    ended: Option<Instant>,
-    state: State,
-}
-
-enum State {
-    Pending,
-    /// What came, and what of it may be dialled.
-    Answered {
-        came: Vec<SocketAddr>,
-        usable: Vec<SocketAddr>,
-    },
-    Failed(ResolveError),
-}
-
-struct Denied {
-    addr: SocketAddr,
-    at: Instant,
-    reason: Cow<'static, str>,
+/// How far the answers have come.
+#[derive(Clone, Copy, Default)]
+struct Stage {
+    /// What is known is enough to start.
+    enough: bool,
+    /// An answer that may bring endpoints is to come.
+    open: bool,
+    /// Nothing may be sent on a connection yet, as HTTPS is not answered.
+    held: bool,
+    ending: Option<Ending>,
 }
 
 impl Resolution {
-    pub(super) fn new(names: Names, origin: &Origin, environment: &Environment, config: &Config, now: Instant) -> Self {
-        let mut this =
-            Self { queries: Vec::new(), later: Vec::new().into_iter(), denied: Vec::new(), first_address: None };
+    pub(super) fn new(names: Names, given: &Given, now: Instant) -> Self {
+        let mut this = Self {
+            queries: Vec::new(),
+            sent: 0,
+            name: None,
+            later: Vec::new().into_iter(),
+            first_address: None,
+            denied: Vec::new(),
+            endpoints: Vec::new(),
+            belied: Vec::new(),
+            targets: Vec::new(),
+            stage: Stage::default(),
+        };
         match names {
             Names::Fixed(addresses) => {
-                let name = match origin.host() {
+                let name: Arc<str> = match given.origin.host() {
                     Host::Name(name) => name.clone(),
                     Host::Address { .. } => Arc::default(),
                 };
-                let query = Query { name, kind: QueryKind::Addresses, asked: now, ended: None, state: State::Pending };
-                this.queries.push(query);
-                let answer = Answer::from_socket_addrs(addresses);
-                this.on_answer(QueryId(0), Ok(answer), origin, environment, config, now);
+                this.queries.push(Query::new(name.clone(), QueryKind::Addresses, now));
+                this.sent = 1;
+                this.name = Some(Name::without_records(name));
+                this.on_answer(QueryId(0), Ok(Answer::from_socket_addrs(addresses)), given, now);
             }
-            Names::Ask(names) => this.later = names.into_iter(),
+            Names::Ask(names) => {
+                let only = names.len() == 1;
+                this.later = names.into_iter();
+                this.name = this.later.next().map(|name| Name::new(name, only, given));
+                this.update(given, now);
+            }
         }
         this
     }
 
-    /// The next queries to send, all at once: at the start, and when a name of the search list turned out not to exist.
-    ///
-    /// "the queries SHOULD be made as soon after one another as possible" and HTTPS goes first, AAAA before A
-    /// (v3 draft section 4.1).
-    pub(super) fn next_queries(
-        &mut self,
-        environment: &Environment,
-        now: Instant,
-    ) -> Vec<(QueryId, Arc<str>, QueryKind)> {
-        if !self.address_queries().all(Query::says_there_is_no_such_name) {
-            return Vec::new();
-        }
-        let Some(name) = self.later.next() else { return Vec::new() };
-        let (aaaa, a, addresses) = match environment.kinds {
-            Kinds::PerFamily | Kinds::PerType => (environment.ask.v6, environment.ask.v4, false),
-            Kinds::Addresses => (false, false, true),
-        };
-        let kinds = [
-            (QueryKind::Https, environment.https),
-            (QueryKind::Aaaa, aaaa),
-            (QueryKind::A, a),
-            (QueryKind::Addresses, addresses),
-        ];
-        let first = self.queries.len();
-        for (kind, _) in kinds.into_iter().filter(|(_, wanted)| *wanted) {
-            let query = Query { name: name.clone(), kind, asked: now, ended: None, state: State::Pending };
-            self.queries.push(query);
-        }
-        let asked = self.queries.iter().enumerate().skip(first);
-        asked.map(|(id, query)| (QueryId(id), name.clone(), query.kind)).collect()
+    /// The next query to send. There may be several, to be sent at once: HTTPS first, AAAA before A (v3 draft
+    /// section 4.1).
+    pub(super) fn next_query(&mut self) -> Option<(QueryId, Arc<str>, QueryKind)> {
+        let query = self.queries.get(self.sent)?;
+        self.sent += 1;
+        Some((QueryId(self.sent - 1), query.name.clone(), query.kind))
     }
 
-    pub(super) fn on_answer(
-        &mut self,
-        id: QueryId,
-        result: Result<Answer, ResolveError>,
-        origin: &Origin,
-        environment: &Environment,
-        config: &Config,
-        now: Instant,
-    ) {
-        let Some(kind) = self.queries.get(id.0).map(|query| query.kind) else {
+    pub(super) fn on_answer(&mut self, id: QueryId, result: Result<Answer, ResolveError>, given: &Given, now: Instant) {
+        let Some(query) = self.queries.get(id.0) else {
             debug_assert!(false, "answer to a query that was never asked: {id:?}");
             return;
         };
         let state = match result {
             Err(error) => State::Failed(error),
-            Ok(answer) if answer.addresses.is_empty() => {
-                State::Failed(ResolveError::new(ResolveErrorKind::NoData, format!("no {kind} records")))
+            Ok(answer) if query.is_for_addresses() && !answer.addresses.is_empty() => {
+                State::Addresses(answer.addresses)
             }
-            Ok(answer) => {
-                let usable = self.admit(&answer.addresses, origin, environment, config, now);
-                let mut came = answer.addresses;
-                came.truncate(MAX_REPORTED);
-                State::Answered { came, usable }
+            Ok(answer) if !query.is_for_addresses() && !answer.services.is_empty() => {
+                let has_addresses = self.name.as_ref().is_none_or(|name| !name.has_only_records(&query.name));
+                let binding = Binding::new(&answer.services, &query.name, has_addresses, given);
+                let Answer { services: came, additional, .. } = answer;
+                State::Services(Box::new(Services { came, additional, binding }))
             }
+            Ok(_) => State::Failed(ResolveError::new(ResolveErrorKind::NoData, format!("no {} records", query.kind))),
         };
-        let query = &mut self.queries[id.0];
-        query.ended = Some(now);
-        query.state = state;
-        if self.first_address.is_none() && self.queries.iter().any(|query| !query.usable().is_empty()) {
-            self.first_address = Some(now);
-        }
-    }
-
-    /// The addresses of an answer as endpoints that may be dialled, each once, at most 16 of a family.
-    fn admit(
-        &mut self,
-        addresses: &[SocketAddr],
-        origin: &Origin,
-        environment: &Environment,
-        config: &Config,
-        now: Instant,
-    ) -> Vec<SocketAddr> {
-        let mut usable: Vec<SocketAddr> = Vec::with_capacity(addresses.len().min(MAX_REPORTED));
-        for addr in addresses.iter().map(|&addr| endpoint(addr, origin)) {
-            let family = Family::of(addr);
-            let full = |list: &[SocketAddr]| {
-                list.iter().filter(|addr| Family::of(**addr) == family).count() >= MAX_ADDRESSES_PER_FAMILY
-            };
-            if !environment.dial.contains(family) || usable.contains(&addr) || full(&usable) {
-                continue;
-            }
-            match config.address_policy.judge(origin, addr) {
-                Verdict::Allow => usable.push(addr),
-                Verdict::Deny(reason) => {
-                    if self.denied.len() < MAX_REPORTED && self.denied.iter().all(|denied| denied.addr != addr) {
-                        self.denied.push(Denied { addr, at: now, reason });
-                    }
-                }
-            }
-        }
-        usable
+        self.queries[id.0].end(state, now);
+        self.update(given, now);
     }
 
     /// Fails the queries that were not answered in time. An answer that comes later still replaces the failure.
-    pub(super) fn expire(&mut self, config: &Config, now: Instant) {
+    pub(super) fn expire(&mut self, given: &Given, now: Instant) {
+        let mut any = false;
         for query in &mut self.queries {
-            if query.deadline(config).is_some_and(|deadline| deadline <= now) {
-                let error = ResolveError::new(ResolveErrorKind::Timeout, "no answer in time");
-                query.ended = Some(now);
-                query.state = State::Failed(error);
+            if query.deadline(&given.config).is_some_and(|deadline| deadline <= now) {
+                query.end(State::Failed(ResolveError::new(ResolveErrorKind::Timeout, "no answer in time")), now);
+                any = true;
             }
+        }
+        if any {
+            self.update(given, now);
         }
     }
 
@@ -178,125 +130,137 @@ impl Resolution {
         self.queries.iter().filter_map(|query| query.deadline(config)).min()
     }
 
-    /// The endpoints that may be dialled, each once, the preferred family's answer first.
-    pub(super) fn endpoints(&self, preferred: Family) -> Vec<SocketAddr> {
-        let leads = |query: &&Query| query.satisfies(preferred);
-        let first = self.queries.iter().filter(leads);
-        let second = self.queries.iter().filter(|query| !leads(query));
-        let mut endpoints: Vec<SocketAddr> = Vec::new();
-        for &addr in first.chain(second).flat_map(Query::usable) {
-            if !endpoints.contains(&addr) {
-                endpoints.push(addr);
-            }
-        }
-        endpoints
+    /// The endpoints that may be dialled, group after group, each once.
+    pub(super) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
     }
 
-    /// Whether each of those endpoints is as `condition` says.
-    pub(super) fn all_endpoints(&self, condition: impl Fn(SocketAddr) -> bool) -> bool {
-        self.queries.iter().flat_map(Query::usable).all(|addr| condition(*addr))
+    /// Endpoints of hints that a negative answer belies: they are tried when all else has failed, as the answer may be
+    /// what is wrong.
+    pub(super) fn last_resort(&self) -> &[Endpoint] {
+        &self.belied
+    }
+
+    /// The name whose addresses a group has, where it is not the origin.
+    pub(super) fn target(&self, group: usize) -> Option<&Arc<str>> {
+        let is_host = |target: &&Arc<str>| self.name.as_ref().is_some_and(|name| is_same_name(&name.host, target));
+        self.targets.get(group).filter(|target| !is_host(target))
     }
 
     /// When what is known is enough to start: `None` while it is not and no timer would make it so.
     ///
     /// v3 draft section 4.2: "some positive address" and "the preferred family answered" and "service information
     /// answered", or some positive address and the Resolution Delay has run out.
-    pub(super) fn ready_at(&self, environment: &Environment, config: &Config) -> Option<Instant> {
+    pub(super) fn ready_at(&self, config: &Config) -> Option<Instant> {
         let first_address = self.first_address?;
-        let (mut all, mut preferred, mut service) = (true, true, true);
-        for query in self.queries.iter().filter(|query| matches!(query.state, State::Pending)) {
-            all = false;
-            preferred &= !query.satisfies(environment.preferred);
-            service &= query.kind != QueryKind::Https;
-        }
-        let Some(end) = first_address.checked_add(config.resolution_delay) else {
+        match first_address.checked_add(config.resolution_delay) {
             // Without an end the delay means: all answers, as `getaddrinfo` has it.
-            return all.then_some(first_address);
-        };
-        Some(if preferred && service { first_address } else { end })
+            None => (!self.stage.open).then_some(first_address),
+            Some(_) if self.stage.enough => Some(first_address),
+            Some(end) => Some(end),
+        }
     }
 
     /// Whether no endpoint can come any more.
     pub(super) fn is_settled(&self) -> bool {
-        self.queries.iter().all(|query| !matches!(query.state, State::Pending))
+        !self.stage.open
     }
 
-    fn address_queries(&self) -> impl Iterator<Item = &Query> {
-        self.queries.iter().filter(|query| query.kind != QueryKind::Https)
+    /// Whether nothing may be sent on a connection yet.
+    pub(super) fn holds_back(&self) -> bool {
+        self.stage.held
+    }
+
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.stage.ending
     }
 
     pub(super) fn report_queries(&self, start: Instant) -> Vec<QueryReport> {
-        self.queries
-            .iter()
-            .filter(|query| !query.name.is_empty())
-            .map(|query| QueryReport {
-                name: query.name.clone(),
-                kind: query.kind,
-                start: query.asked - start,
-                end: query.ended.map(|ended| ended - start),
-                result: match &query.state {
-                    State::Pending => None,
-                    State::Answered { came, .. } => Some(Ok(came.clone())),
-                    State::Failed(error) => Some(Err(error.clone())),
-                },
-            })
-            .collect()
+        self.queries.iter().filter(|query| !query.name.is_empty()).map(|query| query.report(start)).collect()
     }
 
     pub(super) fn report_denied(&self, start: Instant) -> impl Iterator<Item = AttemptReport> {
-        self.denied.iter().map(move |denied| AttemptReport {
-            addr: denied.addr,
-            start: denied.at - start,
-            tcp: None,
-            end: Some(denied.at - start),
-            outcome: AttemptOutcome::Denied(denied.reason.clone()),
-        })
+        self.denied.iter().map(move |denied| denied.report(start))
+    }
+
+    /// Asks for what the answers make necessary, and derives all that hangs on them.
+    fn update(&mut self, given: &Given, now: Instant) {
+        while let Some(name) = &self.name {
+            let route = Route::new(name, &self.queries, given);
+            let wanted = route.wanted();
+            if wanted.is_empty() {
+                let next = if route.is_dead_end() { self.later.next() } else { None };
+                let Some(next) = next else { break };
+                self.name = Some(Name::new(next, false, given));
+            }
+            self.queries.extend(wanted.into_iter().map(|(name, kind)| Query::new(name, kind, now)));
+        }
+        self.derive(given, now);
+    }
+
+    fn derive(&mut self, given: &Given, now: Instant) {
+        let mut denied = std::mem::take(&mut self.denied);
+        let Some(name) = &self.name else { return };
+        let route = Route::new(name, &self.queries, given);
+        let mut roster = Roster::new(&self.queries, given, &mut denied, now);
+        let mut targets = Vec::new();
+        let mut lead = Lead::default();
+        for service in route.services {
+            lead.consider(service.priority.into(), roster.add(&service.target, Some(service)));
+            targets.push(service.target.clone());
+        }
+        // What an alias leads to is an endpoint without parameters, behind the services (RFC 9460 section 3).
+        if let Some(alias) = route.aliases.last() {
+            lead.consider(ALIAS_LEVEL, roster.add(alias, None));
+            targets.push(Arc::clone(alias));
+        }
+        lead.consider(ORIGIN_LEVEL, roster.add(&name.host, None));
+        let (endpoints, belied) = roster.finish();
+
+        let stage = Stage {
+            enough: lead.is_known() && !route.is_waited_for(),
+            open: route.is_waited_for() || self.queries.iter().any(|query| query.is_pending() && route.passes(query)),
+            held: route.open && given.environment.protected,
+            ending: route.ending,
+        };
+        if self.first_address.is_none() && !(endpoints.is_empty() && belied.is_empty()) {
+            self.first_address = Some(now);
+        }
+        self.endpoints = endpoints;
+        self.belied = belied;
+        self.targets = targets;
+        self.denied = denied;
+        self.stage = stage;
     }
 }
 
-impl Query {
-    fn usable(&self) -> &[SocketAddr] {
-        match &self.state {
-            State::Answered { usable, .. } => usable,
-            State::Pending | State::Failed(_) => &[],
-        }
-    }
+const ALIAS_LEVEL: u32 = u32::MAX - 1;
+const ORIGIN_LEVEL: u32 = u32::MAX;
 
-    /// Whether its answer tells of `family`.
-    fn satisfies(&self, family: Family) -> bool {
-        match self.kind {
-            QueryKind::A => family == Family::V4,
-            QueryKind::Aaaa => family == Family::V6,
-            QueryKind::Addresses => true,
-            QueryKind::Https => false,
-        }
-    }
-
-    fn says_there_is_no_such_name(&self) -> bool {
-        matches!(&self.state, State::Failed(error) if error.kind().is_negative_answer())
-    }
-
-    fn deadline(&self, config: &Config) -> Option<Instant> {
-        match self.state {
-            State::Pending => self.asked.checked_add(config.dns_timeout?),
-            State::Answered { .. } | State::Failed(_) => None,
-        }
-    }
+/// Whether the group with which the race would start is known: of the first level that is not certain to be empty. Of
+/// the services of one priority any will do.
+#[derive(Default)]
+struct Lead {
+    level: u32,
+    is_open: bool,
+    is_known: Option<bool>,
 }
 
-/// The endpoint that an address of an answer stands for. The port of the URI wins, then the answer's, then the
-/// scheme's; an IPv4-mapped address is IPv4.
-fn endpoint(addr: SocketAddr, origin: &Origin) -> SocketAddr {
-    let mut addr = match addr.ip().to_canonical() {
-        ip if ip == addr.ip() => addr,
-        ip => SocketAddr::new(ip, addr.port()),
-    };
-    if addr.port() == 0 || origin.explicit_port().is_some() {
-        addr.set_port(origin.port());
+impl Lead {
+    /// The groups come level by level.
+    fn consider(&mut self, level: u32, standing: Standing) {
+        if level != self.level && self.is_open {
+            self.is_known.get_or_insert(false);
+        }
+        self.level = level;
+        match standing {
+            Standing::Known => _ = self.is_known.get_or_insert(true),
+            Standing::Open => self.is_open = true,
+            Standing::Empty => {}
+        }
     }
-    if let SocketAddr::V6(addr) = &mut addr {
-        // Flow information is no part of an endpoint's identity.
-        addr.set_flowinfo(0);
+
+    fn is_known(&self) -> bool {
+        self.is_known.unwrap_or(!self.is_open)
     }
-    addr
 }

@@ -131,12 +131,14 @@ mod tests {
             start: ms(0),
             end: Some(ms(end)),
             result: Some(result),
+            services: Vec::new(),
         };
         let none = Err(ResolveError::new(ResolveErrorKind::ServFail, "SERVFAIL"));
         let two = Ok(vec!["192.0.2.1:0".parse().unwrap(), "192.0.2.2:0".parse().unwrap()]);
         report.queries = vec![query(QueryKind::Aaaa, 40, none), query(QueryKind::A, 80, two)];
         let attempt = |addr: &str, start, tcp: Option<u64>, end, outcome| AttemptReport {
             addr: addr.parse().unwrap(),
+            target: None,
             start: ms(start),
             tcp: tcp.map(ms),
             end: Some(ms(end)),

@@ -38,6 +38,10 @@ impl Lookups {
         self.shared.resolver.kinds()
     }
 
+    pub(crate) fn is_protected(&self) -> bool {
+        self.shared.resolver.is_protected()
+    }
+
     pub(crate) fn names(&self, host: &str) -> Result<Names, ResolveError> {
         self.shared.resolver.names(host)
     }

@@ -15,8 +15,7 @@ use crate::connector::driver;
 use crate::dial::Dial;
 use crate::error::Error;
 use crate::origin::Origin;
-use crate::policy_table::PolicyTable;
-use crate::race::{Environment, Family, FamilySet, Probed, Race, Source};
+use crate::race::{Environment, Probed, Race, Source};
 use crate::report::{Failure, FailureKind, Report};
 use crate::resolve::{Answer, Kinds, Lookups, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving};
 
@@ -142,16 +141,8 @@ impl World {
     pub(super) async fn connect_through(self, lookups: &Lookups) -> Result<(Socket, Report), Error> {
         self.log.start.lock().unwrap().get_or_insert_with(Instant::now);
         let origin = Origin::from_uri(&"https://host.test".parse().unwrap()).unwrap();
-        let environment = Environment {
-            names: Names::Ask(vec!["host.test.".into()]),
-            kinds: Kinds::PerFamily,
-            https: false,
-            ask: FamilySet::BOTH,
-            dial: FamilySet::BOTH,
-            preferred: Family::V6,
-            policy_table: PolicyTable::rfc6724(),
-            tls: self.tls,
-        };
+        let names = Names::Ask(vec!["host.test.".into()]);
+        let environment = Environment { tls: self.tls, ..Environment::dual_stack(names) };
         let race = Race::new(origin, environment, self.config.clone(), driver::now());
         driver::drive(race, lookups, Duration::from_secs(1), &self).await
     }

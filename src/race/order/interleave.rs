@@ -1,34 +1,40 @@
 //! The families take turns.
 
-use std::net::SocketAddr;
-
 use crate::race::Family;
+use crate::race::groups::Endpoint;
 
-/// Lets the families take turns, as RFC 8305 section 4 has it: the family of the first endpoint leads with
-/// `first_count` of its endpoints, then one of the other follows, then one of the first, and so on.
+/// Appends `endpoints` to `ordered` so that the families take turns, as RFC 8305 section 4 has it: the family of the
+/// first endpoint leads with `first_count` of its endpoints, then one of the other follows, then one of the first, and
+/// so on.
 ///
 /// With a count of 1, `[6a, 6b, 6c, 4a, 4b]` becomes `[6a, 4a, 6b, 4b, 6c]`; with 2 it is `[6a, 6b, 4a, 6c, 4b]`.
 /// A count of `usize::MAX` means no interleaving at all.
-pub(super) fn interleave(endpoints: &[SocketAddr], first_count: usize) -> Vec<SocketAddr> {
-    let Some(lead) = endpoints.first().map(|addr| Family::of(*addr)) else { return Vec::new() };
+pub(super) fn interleave(
+    endpoints: impl Iterator<Item = Endpoint> + Clone,
+    first_count: usize,
+    ordered: &mut Vec<Endpoint>,
+) {
+    let Some(lead) = endpoints.clone().next().map(|endpoint| Family::of(endpoint.addr)) else { return };
     if first_count == usize::MAX {
-        return endpoints.to_vec();
+        return ordered.extend(endpoints);
     }
-    let mut first = endpoints.iter().filter(|addr| Family::of(**addr) == lead);
-    let mut second = endpoints.iter().filter(|addr| Family::of(**addr) != lead);
-    let mut ordered: Vec<SocketAddr> = first.by_ref().take(first_count).copied().collect();
+    let mut first = endpoints.clone().filter(|endpoint| Family::of(endpoint.addr) == lead);
+    let mut second = endpoints.filter(|endpoint| Family::of(endpoint.addr) != lead);
+    ordered.extend(first.by_ref().take(first_count));
     loop {
         let before = ordered.len();
         ordered.extend(second.next());
         ordered.extend(first.next());
         if ordered.len() == before {
-            return ordered;
+            return;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     fn addr(name: &str) -> SocketAddr {
@@ -45,7 +51,9 @@ mod tests {
     }
 
     fn interleaved(names: &str, count: usize) -> Vec<SocketAddr> {
-        interleave(&list(names), count)
+        let mut ordered = Vec::new();
+        interleave(list(names).into_iter().map(|addr| Endpoint { addr, group: 0 }), count, &mut ordered);
+        ordered.into_iter().map(|endpoint| endpoint.addr).collect()
     }
 
     /// Proves: ILV-1, ILV-3

@@ -10,6 +10,7 @@ use interleave::interleave;
 use rfc6724::Rank;
 
 use super::event::{Environment, Probed};
+use super::groups::Endpoint;
 
 /// What is known of each address for its order.
 #[derive(Default)]
@@ -29,22 +30,23 @@ impl Order {
         }));
     }
 
-    /// Whether `addr` has its place.
-    pub(super) fn knows(&self, addr: SocketAddr) -> bool {
-        self.ranks.contains_key(&addr)
+    /// The addresses without which the order of `endpoints` is not known: what is alone in its group needs none.
+    pub(super) fn unknown(&self, endpoints: &[Endpoint]) -> Vec<SocketAddr> {
+        let groups = endpoints.chunk_by(|one, next| one.group == next.group).filter(|group| group.len() > 1);
+        groups.flatten().map(|endpoint| endpoint.addr).filter(|addr| !self.ranks.contains_key(addr)).collect()
     }
 
-    /// Sorts `endpoints`, all of them known, stably, and interleaves the families.
+    /// Sorts `endpoints` stably and interleaves the families, each group by itself; a group stands together.
     ///
-    /// What has no route goes last. It stays in the list, as routes come back.
-    pub(super) fn apply(&self, endpoints: Vec<SocketAddr>, preferred_family_count: usize) -> Vec<SocketAddr> {
-        let ranked = endpoints.into_iter().filter_map(|addr| Some((*self.ranks.get(&addr)?, addr)));
-        let mut ranked: Vec<_> = ranked.collect();
-        ranked.sort_by_key(|(rank, _)| *rank);
-        let alive = ranked.partition_point(|(rank, _)| rank.has_route());
-        let sorted: Vec<_> = ranked.into_iter().map(|(_, addr)| addr).collect();
-        let mut ordered = interleave(&sorted[..alive], preferred_family_count);
-        ordered.extend(interleave(&sorted[alive..], preferred_family_count));
+    /// What has no route goes last in its group. It stays in the list, as routes come back.
+    pub(super) fn apply(&self, endpoints: &[Endpoint], preferred_family_count: usize) -> Vec<Endpoint> {
+        let rank = |endpoint: &Endpoint| self.ranks.get(&endpoint.addr).copied().unwrap_or_default();
+        let mut ranked: Vec<_> = endpoints.iter().map(|endpoint| (rank(endpoint), *endpoint)).collect();
+        ranked.sort_by_key(|(rank, endpoint)| (endpoint.group, *rank));
+        let mut ordered = Vec::with_capacity(endpoints.len());
+        for group in ranked.chunk_by(|(a, one), (b, next)| one.group == next.group && a.has_route() == b.has_route()) {
+            interleave(group.iter().map(|(_, endpoint)| *endpoint), preferred_family_count, &mut ordered);
+        }
         ordered
     }
 }

@@ -92,14 +92,14 @@ fn a_name_without_addresses_is_a_dns_error() {
 #[test]
 fn the_source_of_a_dns_error_is_an_address_lookup() {
     let mut scene = Scene::with(|setup| setup.environment.https = true);
-    scene.at(5).nodata(Https).at(10).nxdomain(Aaaa).at(30).nxdomain(A);
-    assert_eq!(error_of(&scene).source().unwrap().to_string(), "NxDomain");
+    scene.at(5).servfail(Https).at(10).nodata(Aaaa).at(30).nodata(A);
+    assert_eq!(error_of(&scene).source().unwrap().to_string(), "NoData");
 
     let mut scene = Scene::with(|setup| setup.environment.https = true);
-    scene.at(10).nxdomain(Aaaa).at(30).nxdomain(A).at(5000);
+    scene.at(10).nodata(Aaaa).at(30).nodata(A).at(5000);
     let error = error_of(&scene);
     assert!(!error.is_timeout(), "{error}");
-    assert_eq!(error.source().unwrap().to_string(), "NxDomain");
+    assert_eq!(error.source().unwrap().to_string(), "NoData");
 }
 
 /// A timeout is what the error is only if every address lookup ran into it.

@@ -6,7 +6,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::scene::{Scene, ms};
-use super::world::{Behaviour, NAMES, PER_FAMILY, Reply, Step, World, play, settings};
+use super::world::{Behaviour, Content, NAMES, PER_FAMILY, Reply, Step, World, play, settings};
 use crate::report::FailureKind::{Local, Refused};
 use crate::resolve::{Names, QueryKind, ResolveErrorKind};
 
@@ -182,7 +182,7 @@ impl Plain {
             let (after, count) = answer?;
             let first = family * PER_FAMILY;
             let numbers: Vec<_> = (first..first + count).collect();
-            let result = if count == 0 { Err(ResolveErrorKind::NxDomain) } else { Ok(numbers) };
+            let result = if count == 0 { Err(ResolveErrorKind::NxDomain) } else { Ok(Content::Addresses(numbers)) };
             Some(Reply { name: 0, kind, after, result })
         });
         play(&mut scene, &World { replies: replies.collect(), addresses: self.addresses.clone() });

@@ -10,12 +10,14 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::scene::{Scene, Setup, failure, ms, own_source};
-use super::world::{Behaviour, NAMES, PER_FAMILY, Reply, World, numbered, play, settings, step, time};
+use super::world::{
+    Behaviour, Content, NAMES, PER_FAMILY, Reply, SEARCHED, World, numbered, play, settings, step, time,
+};
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::config::{Config, Pacing};
 use crate::race::{AttemptId, Family, FamilySet, Input, Outcome, Probed, QueryId};
 use crate::report::FailureKind::{self, Certificate, Closed, Local, Refused, TimedOut, Tls, Unreachable};
-use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind};
+use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind, ServiceRecord};
 
 const CAP_PER_FAMILY: usize = 16;
 
@@ -35,7 +37,7 @@ proptest! {
 
         match scene.outcome {
             None => prop_assert!(rules.connect_timeout.is_none() && world.has_silence(), "it ends if all else does"),
-            Some(Outcome::Won(_)) => {}
+            Some(Outcome::Won(_) | Outcome::Upgrade | Outcome::Withheld) => {}
             Some(Outcome::Failed) => rules.all_has_been_tried(&scene, &world)?,
             Some(Outcome::TimedOut) => rules.time_has_been_used(&scene, &world)?,
         }
@@ -64,8 +66,11 @@ proptest! {
 #[derive(Clone, Debug)]
 struct Rules {
     names: usize,
+    uri: &'static str,
     kinds: Kinds,
     https: bool,
+    waits_for_https: bool,
+    protected: bool,
     tls: bool,
     race_tls: bool,
     ask: FamilySet,
@@ -89,10 +94,13 @@ impl Rules {
     }
 
     fn set_up(&self, setup: &mut Setup) {
+        setup.uri = self.uri.into();
         let environment = &mut setup.environment;
         environment.names = Names::Ask(NAMES[..self.names].iter().map(|name| (*name).into()).collect());
         environment.kinds = self.kinds;
         environment.https = self.https;
+        environment.waits_for_https = self.waits_for_https;
+        environment.protected = self.protected;
         environment.ask = self.ask;
         environment.dial = self.dial;
         environment.preferred = self.preferred;
@@ -156,22 +164,27 @@ impl Rules {
         Ok(())
     }
 
-    /// The endpoints that the race knew of at `time` and has not started until its end.
+    /// The endpoints of the origin that the race knew of at `time` and has not started until its end: wherever records
+    /// lead, these come last.
     fn unstarted(&self, scene: &Scene, world: &World, time: u64) -> Vec<SocketAddr> {
         let report = scene.report();
         let mut left = Vec::new();
-        for query in report.queries() {
+        // Answers for the names before it had not led anywhere.
+        let name =
+            report.queries().iter().rev().map(|query| query.name()).find(|name| NAMES[..SEARCHED].contains(name));
+        for query in report.queries().iter().filter(|query| Some(query.name()) == name) {
             let asked = u64::try_from(query.start().as_millis()).unwrap();
             let replies = world.replies.iter().filter(|it| it.kind == query.kind() && NAMES[it.name] == query.name());
             // A second answer replaces the first.
             let known = |at: u64| {
                 let came = replies.clone().filter(|it| asked + it.after <= at);
-                came.max_by_key(|it| it.after).and_then(|it| it.result.clone().ok()).unwrap_or_default()
+                let last = came.max_by_key(|it| it.after).and_then(|it| it.result.clone().ok());
+                last.map(|content| content.addresses().to_vec()).unwrap_or_default()
             };
             let still: BTreeSet<_> = self.usable(&known(scene.now())).into_iter().collect();
             left.extend(self.usable(&known(time)).into_iter().filter(|number| still.contains(number)));
         }
-        let mut left: Vec<_> = left.into_iter().map(|number| at_port_80(numbered(number))).collect();
+        let mut left: Vec<_> = left.into_iter().map(|number| scene.at_origin(numbered(number))).collect();
         left.retain(|addr| !scene.attempts.contains(addr));
         left
     }
@@ -188,11 +201,6 @@ impl Rules {
         }
         usable
     }
-}
-
-fn at_port_80(mut addr: SocketAddr) -> SocketAddr {
-    addr.set_port(80);
-    addr
 }
 
 fn counted(scene: &Scene) -> usize {
@@ -223,16 +231,32 @@ fn world() -> impl Strategy<Value = World> {
 fn reply() -> impl Strategy<Value = Reply> {
     let kinds = vec![QueryKind::Aaaa, QueryKind::A, QueryKind::Addresses, QueryKind::Https];
     let name = prop_oneof![3 => Just(0), 1 => 0..NAMES.len()];
-    (name, proptest::sample::select(kinds), time(), numbers(), option::weighted(0.4, negative())).prop_map(
-        |(name, kind, after, numbers, negative)| {
+    let content = (numbers(), vec(record(), 0..5));
+    (name, proptest::sample::select(kinds), time(), content, option::weighted(0.4, negative())).prop_map(
+        |(name, kind, after, (numbers, records), negative)| {
             let result = match (negative, kind) {
                 (Some(kind), _) => Err(kind),
-                (None, QueryKind::Https) => Ok(Vec::new()),
-                (None, _) => Ok(numbers),
+                (None, QueryKind::Https) => Ok(Content::Services(records)),
+                (None, _) => Ok(Content::Addresses(numbers)),
             };
             Reply { name, kind, after, result }
         },
     )
+}
+
+/// Of few priorities, names and ports, so that they meet; some cannot be used.
+fn record() -> impl Strategy<Value = ServiceRecord> {
+    let target = proptest::sample::select(vec![".", NAMES[0], "s.test", "t.test"]);
+    let hints = vec(0..2 * PER_FAMILY, 0..4);
+    let alpn = option::of(proptest::sample::select(vec!["h2", "h3"]));
+    let port = proptest::sample::select(vec![None, None, Some(443), Some(8443), Some(25)]);
+    (0..4u16, target, hints, alpn, port, any::<bool>()).prop_map(|(priority, target, hints, alpn, port, bare)| {
+        let mut record = ServiceRecord::new(priority, target);
+        record = record.with_hints(hints.into_iter().map(|number| numbered(number).ip()));
+        record = alpn.into_iter().fold(record, |record, alpn| record.with_alpn([alpn]));
+        record = port.into_iter().fold(record, ServiceRecord::with_port);
+        if bare { record.without_default_alpn() } else { record }
+    })
 }
 
 /// A few addresses, or more than the caps let through; of both families whatever the query is.
@@ -269,9 +293,10 @@ fn rules() -> impl Strategy<Value = Rules> {
         2 => delay().prop_map(|delay| Pacing::Rfc6555 { delay }),
     ];
     let environment = (
-        prop_oneof![2 => Just(1), 1 => 1..=NAMES.len()],
-        prop_oneof![3 => Just(Kinds::PerFamily), 1 => Just(Kinds::Addresses)],
-        any::<[bool; 4]>(),
+        prop_oneof![2 => Just(1), 1 => 1..=SEARCHED],
+        prop_oneof![3 => Just(Kinds::PerType), 1 => Just(Kinds::Addresses)],
+        any::<[bool; 6]>(),
+        proptest::sample::select(vec!["https://a.test/", "https://a.test/", "https://a.test:8443/", "http://a.test/"]),
         family_set(),
         family_set(),
     );
@@ -289,14 +314,18 @@ fn rules() -> impl Strategy<Value = Rules> {
         proptest::collection::btree_set(0..2 * PER_FAMILY, 0..6),
     );
     (environment, pace, bounds).prop_map(|(environment, pace, bounds)| {
-        let (names, kinds, [https, tls, race_tls, prefers_v4], ask, dial) = environment;
+        let (names, kinds, flags, uri, ask, dial) = environment;
+        let [https, waits_for_https, protected, tls, race_tls, prefers_v4] = flags;
         let (pacing, resolution_delay, preferred_family_count, attempt_delays, max_concurrent_attempts) = pace;
         let (connect_timeout, timeouts, routeless, denied) = bounds;
         let preferred = if prefers_v4 { Family::V4 } else { Family::V6 };
         Rules {
             names,
+            uri,
             kinds,
             https,
+            waits_for_https: waits_for_https || protected,
+            protected,
             tls,
             race_tls,
             ask,
@@ -349,7 +378,7 @@ impl Nonsense {
             Self::Answer(id, Err(kind)) => Input::Answer { id: query(id)?, result: Err(ResolveError::new(kind, "")) },
             Self::Probed(probed) => {
                 let probed = probed.into_iter().map(|(number, routed)| {
-                    let addr = at_port_80(numbered(number));
+                    let addr = scene.at_origin(numbered(number));
                     Probed { addr, source: routed.then(|| own_source(addr)) }
                 });
                 Input::Probed(probed.collect())

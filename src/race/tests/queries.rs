@@ -126,17 +126,18 @@ fn a_name_with_addresses_ends_the_search() {
     scene.expect_log(["0 query AAAA a.test", "0 query A a.test", "20 start 4a", "21 failed"]);
 }
 
-/// The HTTPS query has no part in it: addresses say which name it is.
+/// Below a name that does not exist there are no records: HTTPS is not waited for.
 #[test]
-fn the_search_does_not_wait_for_https() {
+fn the_search_does_not_wait_for_https_of_a_name_that_does_not_exist() {
     let mut scene = Scene::with(|setup| {
+        setup.uri = "http://a.test/".into();
         setup.environment.https = true;
         setup.environment.ask = FamilySet { v4: true, v6: false };
         setup.environment.preferred = Family::V4;
         setup.environment.names = Names::Ask(vec!["a.test".into(), "b.test".into()]);
     });
     scene.at(10).nxdomain(A);
-    scene.expect_log(["0 query HTTPS a.test", "0 query A a.test", "10 query HTTPS b.test", "10 query A b.test"]);
+    scene.expect_log(["0 query HTTPS a.test", "0 query A a.test", "10 query A b.test"]);
 }
 
 /// No name is left: the race fails at the last answer.

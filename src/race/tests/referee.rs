@@ -1,12 +1,14 @@
 //! Watches a race from outside and holds it to the invariants of the design after every single output.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::origin::Origin;
 use crate::race::{AttemptId, Environment, Family, Input, Outcome, Output, QueryId, Race};
 use crate::report::{AttemptOutcome, FailureKind, Report};
+use crate::resolve::{Names, QueryKind, ResolveErrorKind};
 
 /// A race that cannot break an invariant unseen.
 pub(super) struct Watched {
@@ -24,8 +26,12 @@ pub(super) struct Watched {
 }
 
 struct Asked {
+    name: Arc<str>,
+    kind: QueryKind,
     at: Instant,
     answered: bool,
+    /// The name does not exist.
+    nonexistent: bool,
 }
 
 struct Seen {
@@ -76,16 +82,18 @@ impl Watched {
     fn note(&mut self, input: &Input, now: Instant) {
         match *input {
             // The first query of a host with fixed addresses is never asked.
-            Input::Answer { id, .. } => self.queries.iter_mut().skip(id.0).take(1).for_each(|it| it.answered = true),
+            Input::Answer { id, ref result } => {
+                let nonexistent = matches!(result, Err(error) if error.kind() == ResolveErrorKind::NxDomain);
+                if let Some(asked) = self.queries.get_mut(id.0) {
+                    (asked.answered, asked.nonexistent) = (true, nonexistent);
+                }
+            }
             Input::Progress { id, .. } => {
-                let (tls, race_tls) = (self.environment.tls, self.config.race_tls);
+                // Protected answers may hold it back.
+                let wins = !self.environment.tls && !self.environment.protected;
                 if let Some(seen) = self.in_flight(id).filter(|seen| seen.tcp.is_none()) {
                     seen.tcp = Some(now);
-                    match (tls, race_tls) {
-                        (false, _) => seen.fate = Some(Fate::Won),
-                        (true, true) => {}
-                        (true, false) => self.committed = Some(id),
-                    }
+                    seen.fate = wins.then_some(Fate::Won);
                 }
             }
             Input::Succeeded { id } => {
@@ -121,9 +129,12 @@ impl Watched {
         let won = self.attempts.iter().any(|seen| seen.fate == Some(Fate::Won));
         assert!(!won || matches!(output, Output::Cancel { .. } | Output::Done(_)), "after the win: {output:?}");
         match *output {
-            Output::Query { id, .. } => {
+            Output::Query { id, ref name, kind } => {
                 assert_eq!(id, QueryId(self.queries.len()), "query numbers rise");
-                self.queries.push(Asked { at: now, answered: false });
+                let twice = self.queries.iter().any(|it| it.kind == kind && it.name.eq_ignore_ascii_case(name));
+                assert!(!twice, "{kind} of {name} is asked twice");
+                let name = name.clone();
+                self.queries.push(Asked { name, kind, at: now, answered: false, nonexistent: false });
             }
             Output::Probe { ref addrs } => assert!(!addrs.is_empty(), "a probe of nothing"),
             Output::Attempt { id, addr } => self.judge_start(id, addr, now),
@@ -132,6 +143,10 @@ impl Watched {
                 let seen = self.in_flight(id).expect("a handshake on an attempt that is over");
                 assert!(seen.tcp.is_some() && !seen.handshake, "{}: a handshake without TCP, or twice", seen.addr);
                 seen.handshake = true;
+                if !self.config.race_tls {
+                    assert_eq!(self.committed, None, "a second handshake where TLS is not part of the race");
+                    self.committed = Some(id);
+                }
             }
             Output::Cancel { id } => {
                 let due = self.is_due(id, now);
@@ -146,7 +161,10 @@ impl Watched {
                 );
                 self.dropped_early = false;
                 assert!(until.is_none_or(|until| until > now), "a wait that is over already");
-                assert!(until.is_some() || self.is_something_pending(now), "nothing will ever wake this race");
+                assert!(
+                    until.is_some() || self.is_something_pending(now, |_| true),
+                    "nothing will ever wake this race"
+                );
             }
             Output::Done(outcome) => self.judge_end(outcome, now),
         }
@@ -169,14 +187,22 @@ impl Watched {
     }
 
     fn judge_end(&mut self, outcome: Outcome, now: Instant) {
+        if let Outcome::Won(id) = outcome
+            && !self.environment.tls
+            && let Some(seen) = self.in_flight(id).filter(|seen| seen.tcp.is_some())
+        {
+            seen.fate = Some(Fate::Won);
+        }
         let open = self.attempts.iter().filter(|seen| seen.fate.is_none()).count();
         assert_eq!(open, 0, "attempts are left in flight at the end");
         match outcome {
             Outcome::Won(id) => assert_eq!(self.attempts[id.0].fate, Some(Fate::Won), "{id:?} has not won"),
             Outcome::Failed => {
                 assert!(!self.dropped_early || self.committed.is_some(), "a live attempt was dropped for nothing");
-                assert!(self.committed.is_some() || !self.is_something_pending(now), "it gives up too early");
+                let matters = |query: &Asked| self.matters(query);
+                assert!(self.committed.is_some() || !self.is_something_pending(now, matters), "it gives up too early");
             }
+            Outcome::Upgrade | Outcome::Withheld => assert!(self.environment.https, "{outcome:?} without HTTPS"),
             Outcome::TimedOut => {
                 let timeout = self.config.connect_timeout.expect("a timeout that is off");
                 assert!(now >= self.start + timeout, "too early for the connect timeout");
@@ -216,10 +242,23 @@ impl Watched {
             || seen.tcp.is_some_and(|tcp| ran_out(tcp, self.config.tls_timeout))
     }
 
-    fn is_something_pending(&self, now: Instant) -> bool {
+    /// Whether the race has to wait for the answer to `query` before it gives up. Not for what is asked of other names,
+    /// to which records may have ceased to lead; nor for records, where they are not waited for or the name does not
+    /// exist.
+    fn matters(&self, query: &Asked) -> bool {
+        let Names::Ask(names) = &self.environment.names else { return false };
+        if query.kind != QueryKind::Https {
+            return names.contains(&query.name);
+        }
+        let Some(name) = names.iter().find(|name| query.name.ends_with(&***name)) else { return false };
+        let exists = !self.queries.iter().any(|other| other.name == *name && other.nonexistent);
+        exists && self.environment.waits_for_https
+    }
+
+    fn is_something_pending(&self, now: Instant, matters: impl Fn(&Asked) -> bool) -> bool {
         let unanswered = self.queries.iter().any(|query| {
             let end = self.config.dns_timeout.and_then(|timeout| query.at.checked_add(timeout));
-            !query.answered && end.is_none_or(|end| end > now)
+            !query.answered && matters(query) && end.is_none_or(|end| end > now)
         });
         unanswered || self.attempts.iter().any(|seen| seen.fate.is_none())
     }

@@ -10,9 +10,9 @@ use super::referee::Watched;
 use crate::config::Config;
 use crate::origin::Origin;
 use crate::policy_table::PolicyTable;
-use crate::race::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId, Source};
+use crate::race::{AttemptId, Environment, Family, Input, Outcome, Output, Probed, QueryId, Source};
 use crate::report::{Failure, FailureKind, Report};
-use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind};
+use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind, ServiceRecord};
 
 /// The host of every scene that names no other.
 pub(super) const HOST: &str = "host.test";
@@ -30,16 +30,7 @@ pub(super) struct Setup {
 
 impl Setup {
     fn new() -> Self {
-        let environment = Environment {
-            names: Names::Ask(vec![HOST.into()]),
-            kinds: Kinds::PerFamily,
-            https: false,
-            ask: FamilySet::BOTH,
-            dial: FamilySet::BOTH,
-            preferred: Family::V6,
-            policy_table: PolicyTable::rfc6724(),
-            tls: false,
-        };
+        let environment = Environment::dual_stack(Names::Ask(vec![HOST.into()]));
         let uri = format!("http://{HOST}/");
         Self { uri, environment, config: Config::default(), routeless: String::new(), sources: Vec::new() }
     }
@@ -222,6 +213,28 @@ impl Scene {
         self.input(Input::Answer { id: QueryId(id), result })
     }
 
+    /// Answers the query of that kind for `name`.
+    pub(super) fn reply_of(&mut self, name: &str, kind: QueryKind, result: Result<Answer, ResolveError>) -> &mut Self {
+        let is_it = |(asked, its): &(Arc<str>, QueryKind)| **asked == *name && *its == kind;
+        let id = self.queries.iter().position(is_it).unwrap_or_else(|| panic!("{kind} of {name} was not asked"));
+        self.input(Input::Answer { id: QueryId(id), result })
+    }
+
+    /// Answers the query for the addresses of `name`.
+    pub(super) fn answer_of(&mut self, name: &str, kind: QueryKind, names: &str) -> &mut Self {
+        self.reply_of(name, kind, Ok(Answer::from_socket_addrs(list(names))))
+    }
+
+    /// Says that `name` has no such records.
+    pub(super) fn nodata_of(&mut self, name: &str, kind: QueryKind) -> &mut Self {
+        self.reply_of(name, kind, Err(ResolveError::new(ResolveErrorKind::NoData, "NoData")))
+    }
+
+    /// Answers the last HTTPS query with these [records](record), separated by semicolons.
+    pub(super) fn services(&mut self, text: &str) -> &mut Self {
+        self.reply(QueryKind::Https, Ok(Answer::from_services(records(text))))
+    }
+
     pub(super) fn tcp(&mut self, name: &str) -> &mut Self {
         let id = self.id(name);
         self.input(Input::Progress { id, rtt: None })
@@ -334,6 +347,8 @@ impl Scene {
                         Outcome::Won(id) => format!("won {}", self.name(self.attempts[id.0])),
                         Outcome::Failed => "failed".to_owned(),
                         Outcome::TimedOut => "timed out".to_owned(),
+                        Outcome::Upgrade => "upgrade".to_owned(),
+                        Outcome::Withheld => "withheld".to_owned(),
                     }
                 }
             };
@@ -344,13 +359,16 @@ impl Scene {
 
     // Names.
 
+    /// `addr` at the port of the origin.
+    pub(super) fn at_origin(&self, mut addr: SocketAddr) -> SocketAddr {
+        addr.set_port(self.port);
+        addr
+    }
+
     /// The endpoint of `name`, at the origin's port if it names none.
     pub(super) fn endpoint(&self, name: &str) -> SocketAddr {
-        let mut addr = addr(name);
-        if addr.port() == 0 {
-            addr.set_port(self.port);
-        }
-        addr
+        let addr = addr(name);
+        if addr.port() == 0 { self.at_origin(addr) } else { addr }
     }
 
     pub(super) fn name(&self, addr: SocketAddr) -> String {
@@ -405,6 +423,33 @@ pub(super) fn addr(name: &str) -> SocketAddr {
 
 pub(super) fn list(names: &str) -> Vec<SocketAddr> {
     names.split_whitespace().map(addr).collect()
+}
+
+/// Reads records such as `1 svc.test alpn=h2,h3 no-default-alpn port=8443 hints=6a,4a mandatory=1,4 key=667`, separated
+/// by semicolons; `owner=` names the owner that is not the name asked for.
+pub(super) fn records(text: &str) -> Vec<ServiceRecord> {
+    text.split(';').map(record).collect()
+}
+
+fn record(text: &str) -> ServiceRecord {
+    let mut words = text.split_whitespace();
+    let priority = words.next().unwrap().parse().unwrap();
+    let record = ServiceRecord::new(priority, words.next().unwrap());
+    words.fold(record, |record, word| {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        let values = || value.split(',').filter(|value| !value.is_empty());
+        match key {
+            "alpn" => record.with_alpn(values()),
+            "no-default-alpn" => record.without_default_alpn(),
+            "port" => record.with_port(value.parse().unwrap()),
+            "hints" => record.with_hints(values().map(|name| addr(name).ip())),
+            "mandatory" => record.with_mandatory(values().map(|key| key.parse().unwrap())),
+            "ech" => record.with_ech(value.as_bytes()),
+            "key" => record.with_other_key(value.parse().unwrap()),
+            "owner" => record.with_owner(value),
+            _ => panic!("no such key: {word}"),
+        }
+    })
 }
 
 /// `count` addresses of a family, numbered from `first`.

@@ -73,7 +73,7 @@ fn a_negative_answer_of_the_preferred_family_ends_the_wait() {
 #[test]
 fn it_fails_when_every_answer_is_negative() {
     let mut scene = with_https();
-    scene.at(10).nxdomain(Aaaa).at(20).servfail(A).expect("").at(30).nodata(Https).expect("failed");
+    scene.at(10).nodata(Aaaa).at(20).servfail(A).expect("").at(30).nodata(Https).expect("failed");
 }
 
 /// On a host with IPv4 only, A is what is waited for.
@@ -138,7 +138,7 @@ fn the_resolution_delay_runs_from_the_first_address() {
 #[test]
 fn a_lookup_that_times_out_is_a_negative_answer() {
     let mut scene = with_https();
-    scene.at(100).nxdomain(A).at(200).nxdomain(Aaaa).expect_idle_until(5000).expect("failed");
+    scene.at(100).nodata(A).at(200).nodata(Aaaa).expect_idle_until(5000).expect("failed");
 
     // A resolution delay beyond the timeout: the timeout of AAAA frees A.
     let mut scene = Scene::with(|setup| {

@@ -9,10 +9,12 @@ use proptest::test_runner::{RngAlgorithm, RngSeed};
 use super::scene::{Scene, failure, ms};
 use crate::race::{AttemptId, Input, QueryId};
 use crate::report::FailureKind;
-use crate::resolve::{Answer, QueryKind, ResolveError, ResolveErrorKind};
+use crate::resolve::{Answer, QueryKind, ResolveError, ResolveErrorKind, ServiceRecord};
 
-/// The names that a world answers for.
-pub(super) const NAMES: [&str; 3] = ["a.test", "b.test", "c.test"];
+/// The names that a world answers for: a search list, and names that records lead to.
+pub(super) const NAMES: [&str; 6] = ["a.test", "b.test", "c.test", "_8443._https.a.test", "s.test", "t.test"];
+/// How many of them are a search list.
+pub(super) const SEARCHED: usize = 3;
 /// Addresses of each family that a world has.
 pub(super) const PER_FAMILY: usize = 24;
 
@@ -23,13 +25,29 @@ pub(super) struct World {
     pub(super) addresses: Vec<Behaviour>,
 }
 
-/// What comes of the query of `kind` for the name with that number in the search list.
+/// What comes of the query of `kind` for the name with that number.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) name: usize,
     pub(super) kind: QueryKind,
     pub(super) after: u64,
-    pub(super) result: Result<Vec<usize>, ResolveErrorKind>,
+    pub(super) result: Result<Content, ResolveErrorKind>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// By number.
+    Addresses(Vec<usize>),
+    Services(Vec<ServiceRecord>),
+}
+
+impl Content {
+    pub(super) fn addresses(&self) -> &[usize] {
+        match self {
+            Self::Addresses(numbers) => numbers,
+            Self::Services(_) => &[],
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +123,10 @@ impl World {
 impl Reply {
     fn input(&self, id: QueryId) -> Input {
         let result = match &self.result {
-            Ok(numbers) => Ok(Answer::from_socket_addrs(numbers.iter().map(|number| numbered(*number)))),
+            Ok(Content::Addresses(numbers)) => {
+                Ok(Answer::from_socket_addrs(numbers.iter().map(|number| numbered(*number))))
+            }
+            Ok(Content::Services(records)) => Ok(Answer::from_services(records.iter().cloned())),
             Err(kind) => Err(ResolveError::new(*kind, "by the world")),
         };
         Input::Answer { id, result }

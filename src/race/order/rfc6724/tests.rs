@@ -5,8 +5,9 @@ use proptest::prelude::*;
 
 use super::super::Order;
 use super::*;
-use crate::race::{Environment, FamilySet};
-use crate::resolve::{Kinds, Names};
+use crate::race::Environment;
+use crate::race::groups::Endpoint;
+use crate::resolve::Names;
 
 fn probed(destination: &str, source: &str) -> Probed {
     let deprecated = source.starts_with('!');
@@ -19,18 +20,10 @@ fn probed(destination: &str, source: &str) -> Probed {
 
 fn sorted(list: &[Probed], table: &PolicyTable) -> Vec<SocketAddr> {
     let mut order = Order::default();
-    let environment = Environment {
-        names: Names::Ask(Vec::new()),
-        kinds: Kinds::PerFamily,
-        https: false,
-        ask: FamilySet::BOTH,
-        dial: FamilySet::BOTH,
-        preferred: Family::V6,
-        policy_table: table.clone(),
-        tls: false,
-    };
+    let environment = Environment { policy_table: table.clone(), ..Environment::dual_stack(Names::Ask(Vec::new())) };
     order.learn(list, &environment);
-    order.apply(list.iter().map(|probed| probed.addr).collect(), usize::MAX)
+    let endpoints: Vec<_> = list.iter().map(|probed| Endpoint { addr: probed.addr, group: 0 }).collect();
+    order.apply(&endpoints, usize::MAX).into_iter().map(|endpoint| endpoint.addr).collect()
 }
 
 /// The first of the two pairs of destination and source wins, in whatever order they come.

@@ -1,0 +1,216 @@
+//! From answers to endpoints, in groups: one a service, by priority, and the origin's own addresses last
+//! (v3 draft section 5.2).
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use super::Given;
+use super::event::Family;
+use super::query::{Query, is_same_name};
+use super::services::Service;
+use crate::address_policy::Verdict;
+use crate::config::MAX_ADDRESSES_PER_FAMILY;
+use crate::origin::Origin;
+use crate::report::{AttemptOutcome, AttemptReport};
+
+/// Denied addresses that the report shows.
+const MAX_DENIED: usize = 2 * MAX_ADDRESSES_PER_FAMILY;
+
+/// What a race may connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) addr: SocketAddr,
+    /// All of a group start before the first of the next one does.
+    pub(super) group: usize,
+}
+
+/// An address that the policy denied.
+pub(super) struct Denied {
+    addr: SocketAddr,
+    at: Instant,
+    reason: Cow<'static, str>,
+}
+
+impl Denied {
+    pub(super) fn report(&self, start: Instant) -> AttemptReport {
+        AttemptReport {
+            addr: self.addr,
+            target: None,
+            start: self.at - start,
+            tcp: None,
+            end: Some(self.at - start),
+            outcome: AttemptOutcome::Denied(self.reason.clone()),
+        }
+    }
+}
+
+/// Forms the endpoints, group after group.
+pub(super) struct Roster<'a> {
+    queries: &'a [Query],
+    given: &'a Given,
+    denied: &'a mut Vec<Denied>,
+    now: Instant,
+    /// Each once, in the first group that has it.
+    endpoints: Vec<Endpoint>,
+    /// Hints that a negative answer belies: a last resort.
+    belied: Vec<Endpoint>,
+    group: usize,
+}
+
+/// What is known of the addresses of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has some, and the preferred family is answered.
+    Known,
+    /// An answer is to come that matters.
+    Open,
+    /// It has none, and none will come.
+    Empty,
+}
+
+impl<'a> Roster<'a> {
+    pub(super) fn new(queries: &'a [Query], given: &'a Given, denied: &'a mut Vec<Denied>, now: Instant) -> Self {
+        Self { queries, given, denied, now, endpoints: Vec::new(), belied: Vec::new(), group: 0 }
+    }
+
+    /// The endpoints, and those of the last resort.
+    pub(super) fn finish(self) -> (Vec<Endpoint>, Vec<Endpoint>) {
+        (self.endpoints, self.belied)
+    }
+
+    /// Makes the next group, of the addresses of `name`; those of `service`, if `name` is the target of one.
+    pub(super) fn add(&mut self, name: &str, service: Option<&Service>) -> Standing {
+        let preferred = self.given.environment.preferred;
+        let leading = address_queries(self.queries, name).filter(|query| query.tells_of(preferred));
+        let mut preferred_is_open = leading.clone().any(Query::is_pending);
+        let others = address_queries(self.queries, name).filter(|query| !query.tells_of(preferred));
+        let mut found = false;
+        for query in leading.chain(others) {
+            found |= self.admit(query.addresses().iter().copied(), service, List::Endpoints);
+        }
+        // Without records there is nothing that could stand in for an answer.
+        if self.given.environment.https {
+            for family in [preferred, preferred.other()] {
+                let (ips, list) = self.stand_ins(name, family, service);
+                let any = self.admit(ips.into_iter().map(|ip| SocketAddr::new(ip, 0)), service, list);
+                found |= any && list == List::Endpoints;
+                preferred_is_open &= !(any && family == preferred);
+            }
+        }
+        self.group += 1;
+        match found {
+            true if !preferred_is_open => Standing::Known,
+            false if !address_queries(self.queries, name).any(Query::is_pending) => Standing::Empty,
+            _ => Standing::Open,
+        }
+    }
+
+    /// What takes the place of an answer for `family`: addresses that came along with records, as they are not asked
+    /// for then, or hints while the answer is missing (v3 draft section 4.2.1).
+    fn stand_ins(&self, name: &str, family: Family, service: Option<&Service>) -> (Vec<IpAddr>, List) {
+        // Of a family that the host lacks nothing is asked for, and nothing is of use.
+        if !self.given.environment.ask.contains(family) {
+            return (Vec::new(), List::Endpoints);
+        }
+        let mut asked = address_queries(self.queries, name).filter(|query| query.tells_of(family)).peekable();
+        if asked.peek().is_none() {
+            return (came_along(self.queries, name, family).collect(), List::Endpoints);
+        }
+        let (mut answered, mut negative) = (false, false);
+        for query in asked {
+            answered |= !query.addresses().is_empty();
+            negative |= query.is_negative();
+        }
+        let hints = service.filter(|_| !answered).into_iter().flat_map(|service| &service.hints);
+        let hints = hints.copied().filter(|ip| Family::of_ip(*ip) == family);
+        (hints.collect(), if negative { List::Belied } else { List::Endpoints })
+    }
+
+    /// Takes in the addresses that may be dialled, each once, at most 16 of a family; false if there are none.
+    fn admit(&mut self, addrs: impl Iterator<Item = SocketAddr>, service: Option<&Service>, list: List) -> bool {
+        let Given { origin, environment, config } = self.given;
+        let list = match list {
+            List::Endpoints => &mut self.endpoints,
+            List::Belied => &mut self.belied,
+        };
+        let (first, mut found) = (list.len(), false);
+        for addr in addrs {
+            let addr = endpoint(addr, service, origin);
+            let family = Family::of(addr);
+            if list.iter().any(|known| known.addr == addr) {
+                found = true;
+                continue;
+            }
+            let of_family = list[first..].iter().filter(|known| Family::of(known.addr) == family).count();
+            if !environment.dial.contains(family) || of_family >= MAX_ADDRESSES_PER_FAMILY {
+                continue;
+            }
+            match config.address_policy.judge(origin, addr) {
+                Verdict::Allow => {
+                    found = true;
+                    list.push(Endpoint { addr, group: self.group });
+                }
+                Verdict::Deny(reason) => {
+                    if self.denied.len() < MAX_DENIED && self.denied.iter().all(|denied| denied.addr != addr) {
+                        self.denied.push(Denied { addr, at: self.now, reason });
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    Endpoints,
+    Belied,
+}
+
+/// The queries for the addresses of `name`.
+pub(super) fn address_queries<'a>(queries: &'a [Query], name: &str) -> impl Iterator<Item = &'a Query> + Clone {
+    queries.iter().filter(move |query| query.is_for_addresses() && is_same_name(&query.name, name))
+}
+
+/// The addresses of `name` that came along with records (RFC 9460 section 5).
+pub(super) fn came_along<'a>(queries: &'a [Query], name: &str, family: Family) -> impl Iterator<Item = IpAddr> {
+    let additional = queries.iter().filter_map(Query::services).flat_map(|services| &services.additional);
+    let of_name = additional.filter(move |(owner, ip)| Family::of_ip(*ip) == family && is_same_name(owner, name));
+    of_name.map(|(_, ip)| *ip)
+}
+
+/// The endpoint that an address stands for. The port of a service is its own or the authority's. Elsewhere the port of
+/// the URI wins, then the answer's, then the scheme's. An IPv4-mapped address is IPv4.
+fn endpoint(addr: SocketAddr, service: Option<&Service>, origin: &Origin) -> SocketAddr {
+    let mut addr = match addr.ip().to_canonical() {
+        ip if ip == addr.ip() => addr,
+        ip => SocketAddr::new(ip, addr.port()),
+    };
+    match service {
+        Some(service) => addr.set_port(service.port.unwrap_or(origin.port())),
+        None if addr.port() == 0 || origin.explicit_port().is_some() => addr.set_port(origin.port()),
+        None => {}
+    }
+    if let SocketAddr::V6(addr) = &mut addr {
+        // Flow information is no part of an endpoint's identity.
+        addr.set_flowinfo(0);
+    }
+    addr
+}
+
+/// Leaves at most `room` endpoints that have not `started`: of the group that has most of them the last goes first. The
+/// only one of a family in its group stays, so that no group is without a chance.
+pub(super) fn cut(ordered: &mut Vec<Endpoint>, room: usize, started: impl Fn(SocketAddr) -> bool) {
+    let waiting = |list: &[Endpoint]| list.iter().filter(|it| !started(it.addr)).count();
+    while waiting(ordered) > room {
+        let alike = |one: Endpoint, other: &Endpoint| {
+            one.group == other.group && Family::of(one.addr) == Family::of(other.addr)
+        };
+        let is_spare = |it: Endpoint| !started(it.addr) && ordered.iter().filter(|other| alike(it, other)).count() > 1;
+        let length = |group| ordered.iter().filter(|it| it.group == group && !started(it.addr)).count();
+        let spare = ordered.iter().enumerate().filter(|(_, it)| is_spare(**it));
+        let Some((index, _)) = spare.max_by_key(|(_, it)| length(it.group)) else { return };
+        ordered.remove(index);
+    }
+}

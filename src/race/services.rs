@@ -1,0 +1,163 @@
+//! From HTTPS records to services: which records of a set can be used, and in which order (RFC 9460).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Given;
+use super::query::is_same_name;
+use crate::resolve::ServiceRecord;
+
+/// Services of one answer that are tried; the RFC sets no bound.
+const MAX_SERVICES: usize = 8;
+
+// The keys of RFC 9460 section 14.3.2 that a record may make mandatory.
+const ALPN: u16 = 1;
+const NO_DEFAULT_ALPN: u16 = 2;
+const PORT: u16 = 3;
+const IPV4_HINT: u16 = 4;
+const ECH: u16 = 5;
+const IPV6_HINT: u16 = 6;
+
+/// The ports of other protocols that browsers do not connect to (WHATWG Fetch, "bad port"), and that records can
+/// therefore not send anybody to (RFC 9460 section 9.1).
+const BAD_PORTS: [u16; 83] = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
+    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
+    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060,
+    5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
+
+/// What a set of HTTPS records comes to.
+pub(super) enum Binding {
+    /// The service is that of another name.
+    Alias(Arc<str>),
+    /// These services, the most preferred first. Where none is left, it is as if there were no records.
+    Services(Vec<Service>),
+}
+
+/// An alternative endpoint: where a service is.
+pub(super) struct Service {
+    /// The smaller the earlier.
+    pub(super) priority: u16,
+    /// The name whose addresses it has.
+    pub(super) target: Arc<str>,
+    /// Its port, where it is not the authority's.
+    pub(super) port: Option<u16>,
+    /// Addresses that stand in for those of the target while they are missing, in no order.
+    pub(super) hints: Vec<IpAddr>,
+}
+
+impl Binding {
+    /// What the records that came for `name` come to. `has_addresses` says whether addresses are asked for under
+    /// `name` too, which they are not under the name of a port.
+    pub(super) fn new(records: &[ServiceRecord], name: &Arc<str>, has_addresses: bool, given: &Given) -> Self {
+        let mut random = Random::new(given.environment.seed, name);
+        // Beside an alias no service counts (section 2.4.1), and of several aliases one is picked at random
+        // (section 2.4.2).
+        let aliases: Vec<_> = records.iter().filter(|record| record.is_alias()).collect();
+        if !aliases.is_empty() {
+            let alias = aliases[random.below(aliases.len())];
+            return match &*alias.target {
+                // The service is said not to exist, which a client may ignore (section 2.5.1).
+                "." => Self::Services(Vec::new()),
+                _ => Self::Alias(alias.target.clone()),
+            };
+        }
+        let usable = records.iter().filter(|record| is_compatible(record) && is_reachable(record, given));
+        let mut services: Vec<_> = usable
+            .map(|record| Service {
+                priority: record.priority,
+                target: target(record, name, has_addresses),
+                port: record.port,
+                hints: random.shuffled(record.hints()),
+            })
+            .collect();
+        // Within a priority at random, so that load is shared (section 2.4.1).
+        services = random.shuffled(services);
+        services.sort_by_key(|service| service.priority);
+        services.truncate(MAX_SERVICES);
+        Self::Services(services)
+    }
+}
+
+/// Whether `records` say that the host is served by HTTPS (RFC 9460 section 9.5).
+pub(super) fn ask_for_https(records: &[ServiceRecord]) -> bool {
+    records.iter().any(|record| match record.is_alias() {
+        true => &*record.target != ".",
+        false => is_compatible(record),
+    })
+}
+
+/// The name whose addresses a service has. "." is the owner of the record (section 2.5.2); and what a name is a CNAME
+/// of has the addresses that are asked for under the name itself.
+fn target(record: &ServiceRecord, name: &Arc<str>, has_addresses: bool) -> Arc<str> {
+    let owner = record.owner.as_ref().unwrap_or(name);
+    let target = if &*record.target == "." { owner } else { &record.target };
+    let stands_for_name = has_addresses && is_same_name(target, owner);
+    if stands_for_name { name.clone() } else { target.clone() }
+}
+
+/// Whether the record means what it says, and everything that it makes mandatory is understood (section 8). `port` and
+/// `no-default-alpn` always are (section 9).
+fn is_compatible(record: &ServiceRecord) -> bool {
+    let is_consistent = record.mandatory.is_sorted_by(|one, next| one < next)
+        && record.mandatory.iter().all(|key| has_key(record, *key))
+        && record.alpn.as_ref().is_none_or(|protocols| !protocols.is_empty())
+        && (record.alpn.is_some() || !record.no_default_alpn);
+    let understood = [ALPN, NO_DEFAULT_ALPN, PORT, IPV4_HINT, IPV6_HINT];
+    is_consistent && record.mandatory.iter().all(|key| understood.contains(key))
+}
+
+/// Whether the record has the key among its parameters; `mandatory` itself, 0, cannot be.
+fn has_key(record: &ServiceRecord, key: u16) -> bool {
+    match key {
+        0 => false,
+        ALPN => record.alpn.is_some(),
+        NO_DEFAULT_ALPN => record.no_default_alpn,
+        PORT => record.port.is_some(),
+        IPV4_HINT => !record.ipv4_hints.is_empty(),
+        ECH => record.ech.is_some(),
+        IPV6_HINT => !record.ipv6_hints.is_empty(),
+        other => record.other_keys.contains(&other),
+    }
+}
+
+/// Whether this client can speak to it: a protocol over TCP that it knows, at a port that may be connected to.
+///
+/// What a record offers is the default protocol and what it names (section 7.1). A set of which every record is without
+/// the default protocol is used as any other, which section 7.1.2 leaves open.
+fn is_reachable(record: &ServiceRecord, given: &Given) -> bool {
+    let speaks = |protocol: &[u8]| given.environment.alpn.iter().any(|known| known == protocol);
+    let has_protocol = (!record.no_default_alpn && speaks(b"http/1.1")) || record.alpn().any(speaks);
+    let port_is_bad = |port| port != given.origin.port() && BAD_PORTS.contains(&port);
+    has_protocol && !record.port.is_some_and(port_is_bad)
+}
+
+/// Numbers that are alike for one seed and name: SplitMix64. Good enough to share load, and for nothing else.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64, name: &str) -> Self {
+        Self(name.bytes().fold(seed, |hash, byte| hash.rotate_left(5) ^ u64::from(byte)))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`, which is not 0.
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn shuffled<T>(&mut self, items: impl IntoIterator<Item = T>) -> Vec<T> {
+        let mut items: Vec<_> = items.into_iter().collect();
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+        items
+    }
+}
