@@ -174,7 +174,7 @@ pub(super) fn address_queries<'a>(queries: &'a [Query], name: &str) -> impl Iter
 }
 
 /// The addresses of `name` that came along with records (RFC 9460 section 5).
-pub(super) fn came_along<'a>(queries: &'a [Query], name: &str, family: Family) -> impl Iterator<Item = IpAddr> {
+pub(super) fn came_along(queries: &[Query], name: &str, family: Family) -> impl Iterator<Item = IpAddr> {
     let additional = queries.iter().filter_map(Query::services).flat_map(|services| &services.additional);
     let of_name = additional.filter(move |(owner, ip)| Family::of_ip(*ip) == family && is_same_name(owner, name));
     of_name.map(|(_, ip)| *ip)
@@ -188,7 +188,7 @@ fn endpoint(addr: SocketAddr, service: Option<&Service>, origin: &Origin) -> Soc
         ip => SocketAddr::new(ip, addr.port()),
     };
     match service {
-        Some(service) => addr.set_port(service.port.unwrap_or(origin.port())),
+        Some(service) => addr.set_port(service.port.unwrap_or_else(|| origin.port())),
         None if addr.port() == 0 || origin.explicit_port().is_some() => addr.set_port(origin.port()),
         None => {}
     }
@@ -199,17 +199,17 @@ fn endpoint(addr: SocketAddr, service: Option<&Service>, origin: &Origin) -> Soc
     addr
 }
 
-/// Leaves at most `room` endpoints that have not `started`: of the group that has most of them the last goes first. The
-/// only one of a family in its group stays, so that no group is without a chance.
+/// Leaves at most `room` endpoints that have not `started`: of the longest group the last goes first. The only one of a
+/// family in its group stays, so that no group is without a chance.
 pub(super) fn cut(ordered: &mut Vec<Endpoint>, room: usize, started: impl Fn(SocketAddr) -> bool) {
-    let waiting = |list: &[Endpoint]| list.iter().filter(|it| !started(it.addr)).count();
-    while waiting(ordered) > room {
-        let alike = |one: Endpoint, other: &Endpoint| {
-            one.group == other.group && Family::of(one.addr) == Family::of(other.addr)
+    while ordered.iter().filter(|it| !started(it.addr)).count() > room {
+        // Started ones count: otherwise a group would grow by what it starts.
+        let length = |group| ordered.iter().filter(|it| it.group == group).count();
+        let is_alone = |it: &Endpoint| {
+            let alike = |other: &&Endpoint| other.group == it.group && other.addr.is_ipv4() == it.addr.is_ipv4();
+            ordered.iter().filter(alike).count() == 1
         };
-        let is_spare = |it: Endpoint| !started(it.addr) && ordered.iter().filter(|other| alike(it, other)).count() > 1;
-        let length = |group| ordered.iter().filter(|it| it.group == group && !started(it.addr)).count();
-        let spare = ordered.iter().enumerate().filter(|(_, it)| is_spare(**it));
+        let spare = ordered.iter().enumerate().filter(|(_, it)| !started(it.addr) && !is_alone(it));
         let Some((index, _)) = spare.max_by_key(|(_, it)| length(it.group)) else { return };
         ordered.remove(index);
     }

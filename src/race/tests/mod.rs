@@ -7,18 +7,25 @@
 mod referee;
 mod scene;
 
+mod aliases;
 mod answers;
 mod changes;
 mod errors;
 mod failures;
+mod groups;
+mod hints;
 mod misuse;
 mod order;
 mod pacing;
 mod presets;
+mod protected;
 mod queries;
+mod records;
+mod targets;
 mod timeouts;
 mod tls;
 mod triggers;
+mod upgrade;
 mod winning;
 
 mod model;

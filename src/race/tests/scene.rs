@@ -41,6 +41,13 @@ impl Setup {
         self
     }
 
+    /// `https://host.test/` and its HTTPS records, TCP only.
+    pub(super) fn records(&mut self) -> &mut Self {
+        self.uri = format!("https://{HOST}/");
+        self.environment.https = true;
+        self
+    }
+
     /// These addresses without a query.
     pub(super) fn fixed(&mut self, names: &str) -> &mut Self {
         self.environment.names = Names::Fixed(list(names));
@@ -103,6 +110,15 @@ impl Scene {
         Self::with(|setup| {
             setup.https();
         })
+    }
+
+    /// `https://host.test/` and its HTTPS records; an attempt is TCP alone. The queries are out.
+    pub(super) fn with_records() -> Self {
+        let mut scene = Self::with(|setup| {
+            setup.records();
+        });
+        scene.expect("query HTTPS, query AAAA, query A");
+        scene
     }
 
     /// A race over these addresses, from the first millisecond.

@@ -33,6 +33,24 @@ fn it_starts_when_address_preferred_family_and_service_are_known() {
         .answer(A, "4a")
         .expect("");
     with_https().at(30).answer(Aaaa, "6a").expect("").at(45).nodata(Https).expect_start("6a");
+    // The service information may be a record, too.
+    let mut scene = Scene::with_records();
+    scene.at(30).services("1 .").expect("").answer(Aaaa, "6a").expect_start("6a").at(32).answer(A, "4a").expect("");
+}
+
+/// Servers that do not answer HTTPS are not waited for (decision A15): neither to start nor to fail.
+#[test]
+fn https_is_not_waited_for_where_it_is_never_answered() {
+    let impatient = || {
+        let mut scene = Scene::with(|setup| setup.records().environment.waits_for_https = false);
+        scene.expect("query HTTPS, query AAAA, query A");
+        scene
+    };
+    impatient().at(30).answer(Aaaa, "6a").expect_start("6a");
+    impatient().at(30).nodata(Aaaa).nodata(A).expect("failed");
+    // An answer that comes all the same counts.
+    let mut scene = impatient();
+    scene.at(5).services("1 . port=8443").at(30).answer(Aaaa, "6a").expect_start("6a:8443");
 }
 
 /// The draft's drawing: AAAA comes long after the Resolution Delay, and joins a race that runs.

@@ -1,0 +1,102 @@
+//! Answers that nobody can change on their way: RFC 9460 section 3.1, v3 draft sections 6.3 and 11.
+
+use super::scene::{Scene, Setup};
+use crate::resolve::QueryKind::{A, Aaaa, Https};
+use crate::resolve::ResolveErrorKind::{NoData, NxDomain, Other, Refused, ServFail, Timeout};
+
+fn protected(change: impl FnOnce(&mut Setup)) -> Scene {
+    let mut scene = Scene::with(|setup| {
+        setup.records().environment.protected = true;
+        setup.environment.tls = true;
+        change(setup);
+    });
+    scene.expect("query HTTPS, query AAAA, query A");
+    scene
+}
+
+/// Records that cannot be had may be withheld: nothing is sent to anybody.
+///
+/// Proves: SVC-17
+#[test]
+fn on_protected_dns_a_failed_lookup_ends_the_connect() {
+    for kind in [ServFail, Refused, Timeout, Other] {
+        let mut scene = protected(|_| {});
+        scene.at(5).answer(Aaaa, "6a").expect_idle_until(55).expect_start("6a");
+        scene.at(70).tcp("6a").expect("").at(90).dns_fails(Https, kind).expect("cancel 6a, withheld");
+        assert!(scene.handshakes.is_empty());
+        // Without protection nobody could tell, and the race goes on.
+        let mut scene = Scene::with_records();
+        scene.at(5).answer(Aaaa, "6a").dns_fails(Https, kind).expect_start("6a");
+    }
+    protected(|_| {}).at(5).answer(Aaaa, "6a").at(55).expect_start("6a").at(5000).expect("cancel 6a, withheld");
+}
+
+/// That there are none is an answer.
+///
+/// Proves: SVC-17
+#[test]
+fn on_protected_dns_a_name_without_records_is_connected_to() {
+    for kind in [NoData, NxDomain] {
+        let mut scene = protected(|_| {});
+        scene.at(5).answer(Aaaa, "6a").dns_fails(Https, kind).expect_start("6a").at(9).tcp("6a").expect("handshake 6a");
+    }
+}
+
+/// A failure further on counts as well: the chain has to be known to its end.
+///
+/// Proves: SVC-17
+#[test]
+fn on_protected_dns_the_target_of_an_alias_has_to_be_known() {
+    let mut scene = protected(|_| {});
+    scene.at(5).services("0 cdn.test").answer_of("cdn.test", Aaaa, "6a").at(20).servfail(Https);
+    assert_eq!(scene.log().last().unwrap(), "20 withheld");
+}
+
+/// TCP may come first; what follows waits for the records, and then goes on with each that is up.
+///
+/// Proves: SVC-17
+#[test]
+fn on_protected_dns_nothing_follows_tcp_before_the_records() {
+    let mut scene = protected(|_| {});
+    scene.at(5).answer(Aaaa, "6a").answer(A, "4a").at(55).expect_start("6a").at(70).tcp("6a").at(320);
+    scene.expect_start("4a").at(330).tcp("4a").expect("").at(400).nodata(Https);
+    scene.expect("handshake 6a, handshake 4a").at(430).tls("4a").expect("cancel 6a, won 4a");
+}
+
+/// An attempt that ends while it waits is over.
+#[test]
+fn an_attempt_that_fails_while_it_waits_does_not_go_on() {
+    let mut scene = protected(|_| {});
+    scene.at(5).answer(Aaaa, "6a 6b").at(55).expect_start("6a").at(70).tcp("6a");
+    scene.at(80).fail("6a", crate::report::FailureKind::Closed).expect_start("6b").at(90).nodata(Https).expect("");
+    scene.at(95).tcp("6b").expect("handshake 6b");
+}
+
+/// Where TLS is not part of the race, the first that may go on is the choice.
+#[test]
+fn where_tls_is_not_raced_the_first_that_may_go_on_is_the_choice() {
+    let mut scene = protected(|setup| {
+        setup.config.race_tls(false);
+    });
+    scene.at(5).answer(Aaaa, "6a").answer(A, "4a").at(55).expect_start("6a").at(70).tcp("6a").at(320);
+    scene.expect_start("4a").at(330).tcp("4a").expect("").at(400).nodata(Https).expect("cancel 4a, handshake 6a");
+}
+
+/// In clear nothing is sent before it is known that there are no records, and nothing at all if there are.
+///
+/// Proves: ECH-6
+#[test]
+fn on_protected_dns_an_http_origin_waits_for_the_records_too() {
+    let http = || {
+        protected(|setup| {
+            setup.uri = "http://host.test/".into();
+            setup.environment.tls = false;
+        })
+    };
+    let mut scene = http();
+    scene.at(5).answer(Aaaa, "6a").at(55).expect_start("6a").at(70).tcp("6a").expect("").at(400).nodata(Https);
+    scene.expect("won 6a");
+    let mut scene = http();
+    scene.at(5).answer(Aaaa, "6a").at(55).expect_start("6a").at(70).tcp("6a").at(400).services("1 .");
+    scene.expect("cancel 6a, upgrade");
+}
