@@ -1,7 +1,7 @@
 //! A name server on loopback, in a runtime of its own.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,12 +17,13 @@ use super::*;
 pub(super) struct Reply {
     pub(super) code: ResponseCode,
     pub(super) answers: Vec<Record>,
+    pub(super) additional: Vec<Record>,
     pub(super) negative_ttl: Option<u32>,
 }
 
 impl Reply {
     pub(super) fn code(code: ResponseCode) -> Self {
-        Self { code, answers: Vec::new(), negative_ttl: None }
+        Self { code, answers: Vec::new(), additional: Vec::new(), negative_ttl: None }
     }
 
     pub(super) fn addresses(query: &Query, count: u8) -> Self {
@@ -137,6 +138,7 @@ pub(super) fn respond(request: &Message, reply: Reply) -> Message {
     response.metadata.response_code = reply.code;
     response.metadata.recursion_available = true;
     response.add_answers(reply.answers);
+    response.add_additionals(reply.additional);
     if let Some(ttl) = reply.negative_ttl {
         let zone = Name::from_ascii("com.").unwrap();
         let soa = SOA::new(zone.clone(), zone.clone(), 1, 1, 1, 1, ttl);
