@@ -1,10 +1,11 @@
 //! DNS by hickory-resolver: one query a type, each answer as soon as it comes.
 
+mod https;
 mod servers;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,9 @@ use tokio::runtime::{self, Handle};
 
 use self::servers::Servers;
 use super::names::{Search, names};
-use super::{Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving};
+use super::{
+    Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving, ServiceRecord, is_under,
+};
 
 /// Runtimes that have clients of their own; the one that was idle longest gives way.
 const MAX_RUNTIMES: usize = 16;
@@ -30,6 +33,9 @@ const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(3 * 60 * 60);
 /// `onion`, `invalid` and `alt` are errors without a query, and a search list is applied once, to both types together,
 /// as resolv.conf(5) has it. All name servers are asked at once, and the first answer counts; queries carry EDNS(0), and
 /// a truncated answer is fetched over TCP.
+///
+/// HTTPS records (RFC 9460) are handed on as they are, aliases of theirs included, together with the addresses of their
+/// targets if the server sends some along. Names under `local` have none: they are mDNS's (RFC 6762).
 ///
 /// One resolver serves several tokio runtimes. Clones share their connections.
 #[derive(Clone)]
@@ -98,7 +104,7 @@ impl fmt::Debug for HickoryResolver {
 
 impl Resolve for HickoryResolver {
     fn kinds(&self) -> Kinds {
-        Kinds::PerFamily
+        Kinds::PerType
     }
 
     fn names(&self, host: &str) -> Result<Names, ResolveError> {
@@ -116,14 +122,17 @@ impl Resolve for HickoryResolver {
 
     fn resolve(&self, name: &str, kind: QueryKind) -> Resolving {
         let shared = self.shared.clone();
+        // Names of mDNS (RFC 6762), of whose services a name server knows nothing. Their addresses are asked for, as
+        // some networks have such names in DNS.
+        let is_mdns = is_under(name, "local");
         let name = Name::from_ascii(name);
         Box::pin(async move {
             let record_type = match kind {
                 QueryKind::A => RecordType::A,
                 QueryKind::Aaaa => RecordType::AAAA,
-                QueryKind::Https | QueryKind::Addresses => {
-                    return Err(other(format!("{kind} is not a query of this resolver")));
-                }
+                QueryKind::Https if is_mdns => return Err(no_data()),
+                QueryKind::Https => RecordType::HTTPS,
+                QueryKind::Addresses => return Err(other(format!("{kind} is not a query of this resolver"))),
             };
             let mut name = name.map_err(|err| other("the name is not one of DNS").with_source(err))?;
             name.set_fqdn(true);
@@ -137,12 +146,14 @@ impl Resolve for HickoryResolver {
 
 async fn lookup(servers: &Servers, name: Name, record_type: RecordType) -> Result<Answer, ResolveError> {
     let lookup = servers.lookup(&name, record_type).await.map_err(failure)?;
-    let records = lookup.answers().iter().filter(|record| record.record_type() == record_type);
-    let addresses: Vec<IpAddr> = records.filter_map(|record| record.data.ip_addr()).collect();
-    if addresses.is_empty() {
-        return Err(ResolveError::new(ResolveErrorKind::NoData, NO_DATA));
+    if record_type == RecordType::HTTPS {
+        return https::answer(&lookup, &name);
     }
-    Ok(Answer::from_ips(addresses).expires(lookup.valid_until()))
+    let records = lookup.answers().iter().filter(|record| record.record_type() == record_type);
+    let addresses: Vec<_> = records.clone().filter_map(|record| record.data.ip_addr()).collect();
+    let Some(owner) = records.map(|record| &record.name).next() else { return Err(no_data()) };
+    let answer = Answer::from_ips(addresses).expires(lookup.valid_until());
+    Ok(if *owner == name { answer } else { answer.with_canonical_name(owner.to_ascii()) })
 }
 
 struct Shared {
@@ -224,6 +235,10 @@ fn read_hosts() -> Option<Hosts> {
 }
 
 const NO_DATA: &str = "no records of this type (NODATA)";
+
+fn no_data() -> ResolveError {
+    ResolveError::new(ResolveErrorKind::NoData, NO_DATA)
+}
 
 fn failure(error: NetError) -> ResolveError {
     let (kind, message) = match &error {

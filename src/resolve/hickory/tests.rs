@@ -1,158 +1,27 @@
 //! Real DNS: the server runs in this process, in a runtime of its own. The clock is never paused here.
 
+mod https;
+mod server;
+pub(super) mod vectors;
+
 use std::error::Error as StdError;
-use std::io;
-use std::net::Ipv4Addr;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 
 use hickory_resolver::proto::op::{Message, Query};
-use hickory_resolver::proto::rr::rdata::{CNAME, SOA};
+use hickory_resolver::proto::rr::rdata::CNAME;
 use hickory_resolver::proto::rr::{RData, Record};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use self::server::{Reply, Server, respond};
 use super::*;
 use crate::resolve::Lookups;
 
 const HOST: &str = "example.com.";
 const LONG: Duration = Duration::from_secs(10);
-
-/// What the server answers, if it does.
-struct Reply {
-    code: ResponseCode,
-    answers: Vec<Record>,
-    negative_ttl: Option<u32>,
-}
-
-impl Reply {
-    fn code(code: ResponseCode) -> Self {
-        Self { code, answers: Vec::new(), negative_ttl: None }
-    }
-
-    fn addresses(query: &Query, count: u8) -> Self {
-        let records = (1..=count).map(|i| {
-            let ip: IpAddr = match query.query_type() {
-                RecordType::AAAA => [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(i)].into(),
-                _ => Ipv4Addr::new(192, 0, 2, i).into(),
-            };
-            Record::from_rdata(query.name().clone(), 60, ip.into())
-        });
-        Self { answers: records.collect(), ..Self::code(ResponseCode::NoError) }
-    }
-}
-
-type Replying = Pin<Box<dyn Future<Output = Option<Reply>> + Send>>;
-/// From a query and how many there were before it.
-type Zone = Arc<dyn Fn(Query, usize) -> Replying + Send + Sync>;
-
-struct Server {
-    addr: SocketAddr,
-    udp: Arc<AtomicUsize>,
-    tcp: Arc<AtomicUsize>,
-    runtime: Option<runtime::Runtime>,
-}
-
-impl Server {
-    fn start(zone: impl Fn(Query, usize) -> Option<Reply> + Send + Sync + 'static) -> Self {
-        Self::start_async(move |query, number| {
-            let reply = zone(query, number);
-            Box::pin(async move { reply })
-        })
-    }
-
-    fn start_async(zone: impl Fn(Query, usize) -> Replying + Send + Sync + 'static) -> Self {
-        let zone: Zone = Arc::new(zone);
-        let (udp, tcp) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let _guard = runtime.enter();
-        let (udp_socket, tcp_socket) = (0..100).find_map(|_| bind_both().ok()).expect("a port free in UDP and TCP");
-        let addr = udp_socket.local_addr().unwrap();
-        runtime.spawn(serve_udp(udp_socket, zone.clone(), udp.clone()));
-        runtime.spawn(serve_tcp(tcp_socket, zone, tcp.clone()));
-        Self { addr, udp, tcp, runtime: Some(runtime) }
-    }
-
-    /// Queries seen so far, over UDP and over TCP.
-    fn queries(&self) -> (usize, usize) {
-        (self.udp.load(Ordering::SeqCst), self.tcp.load(Ordering::SeqCst))
-    }
-
-    fn resolver(&self, timeout: Duration) -> HickoryResolver {
-        let mut resolver = HickoryResolver::with_name_servers([self.addr]);
-        resolver.set_timeout(timeout);
-        resolver
-    }
-}
-
-/// A runtime must not be dropped where another is running.
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn bind_both() -> io::Result<(UdpSocket, TcpListener)> {
-    let udp = std::net::UdpSocket::bind("127.0.0.1:0")?;
-    let tcp = std::net::TcpListener::bind(udp.local_addr()?)?;
-    udp.set_nonblocking(true)?;
-    tcp.set_nonblocking(true)?;
-    Ok((UdpSocket::from_std(udp)?, TcpListener::from_std(tcp)?))
-}
-
-async fn serve_udp(socket: UdpSocket, zone: Zone, count: Arc<AtomicUsize>) {
-    let socket = Arc::new(socket);
-    let mut buffer = [0; 4096];
-    loop {
-        let Ok((len, peer)) = socket.recv_from(&mut buffer).await else { continue };
-        let request = Message::from_vec(&buffer[..len]).unwrap();
-        let replying = zone(request.queries[0].clone(), count.fetch_add(1, Ordering::SeqCst));
-        let socket = socket.clone();
-        tokio::spawn(async move {
-            let Some(reply) = replying.await else { return };
-            let response = respond(&request, reply);
-            let mut bytes = response.to_vec().unwrap();
-            if bytes.len() > request.max_payload().into() {
-                bytes = response.truncate().to_vec().unwrap();
-            }
-            let _ = socket.send_to(&bytes, peer).await;
-        });
-    }
-}
-
-async fn serve_tcp(listener: TcpListener, zone: Zone, count: Arc<AtomicUsize>) {
-    while let Ok((mut stream, _)) = listener.accept().await {
-        while let Ok(len) = stream.read_u16().await {
-            let mut request = vec![0; len.into()];
-            stream.read_exact(&mut request).await.unwrap();
-            let request = Message::from_vec(&request).unwrap();
-            let replying = zone(request.queries[0].clone(), count.fetch_add(1, Ordering::SeqCst));
-            let Some(reply) = replying.await else { break };
-            let bytes = respond(&request, reply).to_vec().unwrap();
-            stream.write_u16(u16::try_from(bytes.len()).unwrap()).await.unwrap();
-            stream.write_all(&bytes).await.unwrap();
-        }
-    }
-}
-
-fn respond(request: &Message, reply: Reply) -> Message {
-    let mut response = request.clone().into_response();
-    response.metadata.response_code = reply.code;
-    response.metadata.recursion_available = true;
-    response.add_answers(reply.answers);
-    if let Some(ttl) = reply.negative_ttl {
-        let zone = Name::from_ascii("com.").unwrap();
-        let soa = SOA::new(zone.clone(), zone.clone(), 1, 1, 1, 1, ttl);
-        response.add_authority(Record::from_rdata(zone, ttl, RData::SOA(soa)));
-    }
-    response
-}
 
 fn expires_in(expires: Option<Instant>) -> Duration {
     expires.expect("an expiry").saturating_duration_since(Instant::now())
@@ -178,7 +47,7 @@ async fn neither_family_waits_for_the_other() {
             if slow == RecordType::A { (QueryKind::A, QueryKind::Aaaa) } else { (QueryKind::Aaaa, QueryKind::A) };
         let waiting = tokio::spawn(resolver.resolve(HOST, first));
         let answer = resolver.resolve(HOST, second).await.unwrap();
-        assert_eq!(answer.addresses.len(), 2);
+        assert_eq!((answer.addresses.len(), answer.canonical), (2, None));
         assert_eq!(answer.addresses[0].is_ipv4(), second == QueryKind::A);
         assert!(expires_in(answer.expires) > Duration::from_secs(50));
         assert!(!waiting.is_finished());
@@ -232,6 +101,7 @@ async fn a_chain_of_aliases_lives_as_long_as_its_shortest_link() {
     });
     let answer = server.resolver(LONG).resolve(HOST, QueryKind::A).await.unwrap();
     assert_eq!(answer.addresses, ["192.0.2.1:0".parse().unwrap()]);
+    assert_eq!(answer.canonical.as_deref(), Some("target.example."));
     assert!(expires_in(answer.expires) <= Duration::from_secs(5));
 }
 
@@ -329,12 +199,10 @@ async fn a_dropped_lookup_leaves_the_next_one_unharmed() {
 }
 
 #[tokio::test]
-async fn only_addresses_of_one_family_are_asked_for() {
+async fn families_are_not_asked_for_together() {
     let server = Server::start(|query, _| Some(Reply::addresses(&query, 1)));
-    for kind in [QueryKind::Https, QueryKind::Addresses] {
-        let error = server.resolver(LONG).resolve(HOST, kind).await.unwrap_err();
-        assert_eq!(error.kind(), ResolveErrorKind::Other);
-    }
+    let error = server.resolver(LONG).resolve(HOST, QueryKind::Addresses).await.unwrap_err();
+    assert_eq!(error.kind(), ResolveErrorKind::Other);
     assert_eq!(server.queries(), (0, 0));
 }
 

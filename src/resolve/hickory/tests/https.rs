@@ -1,0 +1,171 @@
+//! Lookups of HTTPS records.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use hickory_resolver::proto::rr::rdata::NULL;
+
+use super::vectors::{inconsistent, rdata};
+use super::*;
+
+const TARGET: &str = "svc.test.";
+
+/// A record with `rdata` as it is.
+fn https(owner: &str, rdata: Vec<u8>) -> Record {
+    let data = RData::Unknown { code: RecordType::HTTPS, rdata: NULL::with(rdata) };
+    record(owner, 60, data)
+}
+
+fn record(owner: &str, ttl: u32, data: RData) -> Record {
+    Record::from_rdata(Name::from_ascii(owner).unwrap(), ttl, data)
+}
+
+fn cname(owner: &str, target: &str) -> Record {
+    record(owner, 60, RData::CNAME(CNAME(Name::from_ascii(target).unwrap())))
+}
+
+fn a(owner: &str, last: u8) -> Record {
+    record(owner, 60, RData::A(Ipv4Addr::new(192, 0, 2, last).into()))
+}
+
+fn aaaa(owner: &str, last: u16) -> Record {
+    record(owner, 60, RData::AAAA(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last).into()))
+}
+
+/// A server that answers every query with these sections.
+fn server(answers: Vec<Record>, additional: Vec<Record>) -> Server {
+    Server::start(move |query, _| {
+        assert_eq!(query.query_type(), RecordType::HTTPS);
+        let (answers, additional) = (answers.clone(), additional.clone());
+        Some(Reply { answers, additional, ..Reply::code(ResponseCode::NoError) })
+    })
+}
+
+async fn resolve(server: &Server) -> Result<Answer, ResolveError> {
+    server.resolver(LONG).resolve(HOST, QueryKind::Https).await
+}
+
+/// Proves: DNS-4
+#[tokio::test]
+async fn type_65_is_asked_for_and_the_set_comes_as_it_is() {
+    let records = ["0001 0003 02 6832", "0003 0002 20fb"];
+    let mut answers: Vec<_> = (2u16..).zip(records).map(|(i, params)| https(HOST, rdata(i, TARGET, params))).collect();
+    answers.push(https(HOST, rdata(0, "alias.test.", "")));
+    let server = server(answers, Vec::new());
+    assert_eq!(server.resolver(LONG).kinds(), Kinds::PerType);
+    let answer = resolve(&server).await.unwrap();
+    let expected = [
+        ServiceRecord::new(2, TARGET).with_alpn(["h2"]),
+        ServiceRecord::new(3, TARGET).with_port(8443),
+        ServiceRecord::alias("alias.test."),
+    ];
+    assert_eq!(answer.services, expected);
+    assert!(expires_in(answer.expires) > Duration::from_secs(50));
+    assert!(expires_in(answer.expires) <= Duration::from_secs(60));
+    assert_eq!(server.queries(), (1, 0));
+}
+
+#[tokio::test]
+async fn after_an_alias_of_dns_the_records_say_whose_they_are() {
+    let answers = vec![
+        cname(HOST, "One.test."),
+        cname("one.test.", "two.test."),
+        https("TWO.test.", rdata(1, ".", "")),
+        https("other.test.", rdata(1, "other.test.", "")),
+    ];
+    let server = server(answers, vec![a("two.test.", 1)]);
+    let answer = resolve(&server).await.unwrap();
+    let [service] = &answer.services[..] else { panic!("{answer:?}") };
+    assert_eq!(service.target(), ".");
+    assert!(service.owner.as_deref().unwrap().eq_ignore_ascii_case("two.test."), "{service:?}");
+    // "." is the owner, so these are its addresses.
+    let [(name, ip)] = &answer.additional[..] else { panic!("{answer:?}") };
+    assert!(name.eq_ignore_ascii_case("two.test."), "{name}");
+    assert_eq!(*ip, IpAddr::from([192, 0, 2, 1]));
+}
+
+/// Proves: DNS-12
+#[tokio::test]
+async fn addresses_of_targets_come_along_and_no_others() {
+    let answers = vec![
+        https(HOST, rdata(1, TARGET, "")),
+        https(HOST, rdata(2, "cdn.test.", "")),
+        https(HOST, rdata(3, "SVC.test.", "0003 0002 20fb")),
+        https(HOST, rdata(4, "loop.test.", "")),
+    ];
+    let additional = vec![
+        aaaa("Svc.test.", 1),
+        a("bank.test.", 66),
+        a(TARGET, 1),
+        cname("cdn.test.", "edge.test."),
+        a("edge.test.", 2),
+        cname("loop.test.", "loop.test."),
+        cname("bank.test.", TARGET),
+    ];
+    let answer = resolve(&server(answers, additional)).await.unwrap();
+    let expected: [(Arc<str>, IpAddr); 3] = [
+        (TARGET.into(), [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into()),
+        (TARGET.into(), [192, 0, 2, 1].into()),
+        ("cdn.test.".into(), [192, 0, 2, 2].into()),
+    ];
+    assert_eq!(answer.additional, expected);
+}
+
+#[tokio::test]
+async fn an_answer_lives_no_longer_than_the_addresses_that_it_brings() {
+    for (additional, most) in [
+        (vec![record(TARGET, 7, RData::A(Ipv4Addr::new(192, 0, 2, 1).into()))], 7),
+        (vec![record(TARGET, 9, RData::CNAME(CNAME(Name::from_ascii("edge.test.").unwrap()))), a("edge.test.", 1)], 9),
+        (vec![record("bank.test.", 5, RData::A(Ipv4Addr::new(192, 0, 2, 1).into()))], 60),
+    ] {
+        let server = server(vec![https(HOST, rdata(1, TARGET, ""))], additional);
+        let expires = expires_in(resolve(&server).await.unwrap().expires);
+        assert!(
+            (Duration::from_secs(most - 3)..=Duration::from_secs(most)).contains(&expires),
+            "{expires:?}, not {most}"
+        );
+    }
+}
+
+/// A response over TCP has room for thousands of each.
+#[tokio::test]
+async fn many_targets_of_many_addresses_are_not_multiplied() {
+    let targets = (0..200).map(|i| format!("t{i}.test."));
+    let answers = targets.clone().map(|target| https(HOST, rdata(1, &target, ""))).collect();
+    let aliases = targets.map(|target| cname(&target, "edge.test."));
+    let addresses = (0..400).map(|i| aaaa("edge.test.", i));
+    let server = server(answers, aliases.chain(addresses).collect());
+    let answer = resolve(&server).await.unwrap();
+    assert_eq!((answer.services.len(), answer.additional.len()), (200, 256));
+    assert_eq!(server.queries(), (1, 1));
+}
+
+#[tokio::test]
+async fn mandatory_keys_that_contradict_their_record_are_handed_on() {
+    let answers = inconsistent().into_iter().map(|(_, rdata, _)| https(HOST, rdata)).collect();
+    let answer = resolve(&server(answers, Vec::new())).await.unwrap();
+    let keys = inconsistent().map(|(.., keys)| keys);
+    assert_eq!(answer.services.into_iter().map(|service| service.mandatory).collect::<Vec<_>>(), keys);
+}
+
+#[tokio::test]
+async fn other_records_are_none() {
+    let error = resolve(&server(vec![a(HOST, 1)], Vec::new())).await.unwrap_err();
+    assert_eq!(error.kind(), ResolveErrorKind::NoData);
+}
+
+/// Proves: NAM-2
+#[tokio::test]
+async fn names_of_mdns_have_no_services_in_dns() {
+    let server = Server::start(|query, _| Some(Reply::addresses(&query, 1)));
+    let resolver = server.resolver(LONG);
+    for name in ["local.", "printer.local.", "Printer.LOCAL", "_8443._https.printer.local."] {
+        let error = resolver.resolve(name, QueryKind::Https).await.unwrap_err();
+        assert_eq!(error.kind(), ResolveErrorKind::NoData, "{name}");
+    }
+    assert_eq!(server.queries(), (0, 0));
+    resolver.resolve("printer.local.", QueryKind::Aaaa).await.unwrap();
+    for name in ["local.test.", "notlocal."] {
+        resolver.resolve(name, QueryKind::Https).await.unwrap_err();
+    }
+    assert_eq!(server.queries(), (3, 0));
+}
