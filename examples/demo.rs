@@ -21,27 +21,20 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
-use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use http::Uri;
 use hyper_happy_eyeballs::resolve::HickoryResolver;
 use hyper_happy_eyeballs::{Config, Families, HappyEyeballsConnector, Report};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::Name;
 use serde_json::{Value, json};
 use tower_service::Service;
 
 use lab::world::PATIENCE;
-use lab::{Ca, Kind, Loopback, World};
+use lab::{Ca, Kind, LookupIp, Loopback, World};
 
 const RUNS: usize = 3;
 const CUT: Duration = Duration::from_secs(5);
@@ -268,42 +261,6 @@ fn end<T, E>(result: &Option<Result<T, E>>) -> End {
         Some(Ok(_)) => End::Connected,
         Some(Err(_)) => End::Failed,
         None => End::Cut,
-    }
-}
-
-/// hickory's lookup of both families at once, as a resolver for `HttpConnector`.
-#[derive(Clone)]
-struct LookupIp(TokioResolver);
-
-impl LookupIp {
-    fn new(name_server: SocketAddr) -> Result<Self, NetError> {
-        let mut server = NameServerConfig::udp_and_tcp(name_server.ip());
-        for connection in &mut server.connections {
-            connection.port = name_server.port();
-        }
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        builder.options_mut().use_hosts_file = ResolveHosts::Never;
-        builder.build().map(Self)
-    }
-}
-
-impl Service<Name> for LookupIp {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = NetError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NetError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NetError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let resolver = self.0.clone();
-        Box::pin(async move {
-            let lookup = resolver.lookup_ip(name.as_str()).await?;
-            let addrs: Vec<_> = lookup.iter().map(|ip| SocketAddr::new(ip, 0)).collect();
-            Ok(addrs.into_iter())
-        })
     }
 }
 

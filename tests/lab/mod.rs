@@ -15,12 +15,14 @@
 
 pub mod ca;
 pub mod dns;
+pub mod lookup_ip;
 pub mod server;
 pub mod site;
 pub mod world;
 
 pub use ca::{Ca, Certificate};
 pub use dns::{Dns, Reply};
+pub use lookup_ip::LookupIp;
 pub use server::{Behaviour, Server};
 pub use site::{Site, Sites};
 pub use world::{Broken, Kind, Loopback, World};

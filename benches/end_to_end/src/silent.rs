@@ -15,9 +15,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::BoxError;
-use crate::clients::{LookupIp, connect, resolver};
+use crate::clients::connect;
 use crate::gets::median;
-use crate::lab::{Behaviour, Ca, Dns, Loopback, Reply, Site, Sites};
+use crate::lab::lookup_ip::resolver;
+use crate::lab::{Behaviour, Ca, Dns, LookupIp, Loopback, Reply, Site, Sites};
 use crate::row::{Bound, Other, Row, Unit};
 
 /// The host whose first addresses are silent.
@@ -154,7 +155,7 @@ impl Scene {
     }
 
     async fn http_connector(&self) -> Result<Duration, BoxError> {
-        let mut http = HttpConnector::new_with_resolver(LookupIp(resolver(self.dns.addr())?));
+        let mut http = HttpConnector::new_with_resolver(LookupIp::new(self.dns.addr())?);
         http.enforce_http(false);
         let mut connector = HttpsConnector::from((http, self.ca.client_config(&ALPN)));
         let start = Instant::now();
