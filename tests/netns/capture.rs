@@ -1,27 +1,24 @@
 //! Sees every packet that the namespace sends.
 
 use std::collections::HashSet;
-use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
 use std::thread::sleep;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hickory_server::proto::op::Message;
 use hickory_server::proto::rr::RecordType;
-use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg, setsockopt, sockopt};
-use nix::sys::time::TimeSpec;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Type;
+
+use crate::packet_socket::{PacketSocket, now};
 
 /// A packet socket on all devices. The kernel keeps the packets, with the time at which each left, until they are
 /// asked for; so a test that is late misses none and measures right.
 pub(crate) struct Capture {
-    socket: Socket,
+    socket: PacketSocket,
     packets: Vec<Packet>,
 }
 
-/// A TCP segment or UDP datagram on its way out. On loopback too each is seen once.
+/// A TCP segment or UDP datagram. A capture has it on its way out, and so only once on loopback too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packet {
     /// Since the epoch.
@@ -39,7 +36,7 @@ pub(crate) enum Payload {
     Udp(Vec<u8>),
 }
 
-/// A DNS query on its way out.
+/// The question of a DNS message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Query {
     pub(crate) at: Duration,
@@ -51,12 +48,7 @@ pub(crate) struct Query {
 
 impl Capture {
     pub(crate) fn start() -> Self {
-        // ETH_P_ALL in network byte order.
-        let all = Protocol::from(i32::from((libc::ETH_P_ALL as u16).to_be()));
-        let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(all)).expect("root may capture");
-        socket.set_recv_buffer_size(1 << 20).expect("a buffer");
-        setsockopt(&socket, sockopt::ReceiveTimestampns, &true).expect("times of packets");
-        let mut capture = Self { socket, packets: Vec::new() };
+        let mut capture = Self { socket: PacketSocket::open(Type::DGRAM), packets: Vec::new() };
         capture.wait_for_times();
         capture
     }
@@ -71,7 +63,7 @@ impl Capture {
             self.packets.clear();
             // An earlier probe may have left an ICMP error on the socket.
             let _ = probe.send_to(&[], DISCARD);
-            let sent = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
+            let sent = now();
             sleep(Duration::from_millis(2));
             if self.packets().iter().any(|packet| packet.from == from && packet.at <= sent) {
                 return self.packets.clear();
@@ -82,26 +74,13 @@ impl Capture {
     /// Everything so far, in order.
     pub(crate) fn packets(&mut self) -> &[Packet] {
         let mut buffer = [0; 2048];
-        let mut control = nix::cmsg_space!(TimeSpec);
-        loop {
-            let mut slices = [IoSliceMut::new(&mut buffer)];
-            let received =
-                recvmsg::<LinkAddr>(self.socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT);
-            let (bytes, link, at) = match received {
-                Ok(message) => {
-                    let at = message.cmsgs().expect("room for the time").find_map(|message| match message {
-                        ControlMessageOwned::ScmTimestampns(time) => Some(Duration::from(time)),
-                        _ => None,
-                    });
-                    (message.bytes, message.address.expect("a link address"), at.expect("a time"))
-                }
-                Err(Errno::EAGAIN) => return &self.packets,
-                Err(error) => panic!("capture: {error}"),
-            };
-            if link.pkttype() == libc::PACKET_OUTGOING {
-                self.packets.extend(parse(&buffer[..bytes], at, link.ifindex()));
+        while let Some(received) = self.socket.receive(&mut buffer) {
+            if received.is_outgoing() {
+                let bytes = &buffer[..received.bytes];
+                self.packets.extend(Packet::parse(bytes, received.at, received.link.ifindex()));
             }
         }
+        &self.packets
     }
 
     /// Every SYN so far, those sent again included.
@@ -109,12 +88,9 @@ impl Capture {
         self.packets().iter().filter(|packet| packet.is_syn()).cloned().collect()
     }
 
-    /// The first SYN of each attempt: one sent again has the port and the sequence number of the first.
+    /// The first SYN of each attempt.
     pub(crate) fn starts(&mut self) -> Vec<Packet> {
-        let mut known = HashSet::new();
-        let mut syns = self.syns();
-        syns.retain(|syn| known.insert((syn.from, syn.to, syn.payload.sequence())));
-        syns
+        first_of_each(self.syns())
     }
 
     /// When the name server at `port` sent its answers.
@@ -129,7 +105,35 @@ impl Capture {
 }
 
 impl Packet {
-    fn is_syn(&self) -> bool {
+    /// Reads an IP packet; `None` for what is neither TCP nor UDP. The kernel sends IPv6 without extension headers here.
+    pub(crate) fn parse(bytes: &[u8], at: Duration, device: usize) -> Option<Self> {
+        let word = |bytes: &[u8], at: usize| Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
+        let (from, to, protocol, header): (IpAddr, IpAddr, u8, usize) = match bytes.first()? >> 4 {
+            4 => {
+                let ip = |at| Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok()?).into());
+                (ip(12)?, ip(16)?, *bytes.get(9)?, usize::from(bytes[0] & 15) * 4)
+            }
+            6 => {
+                let ip = |at| Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok()?).into());
+                (ip(8)?, ip(24)?, *bytes.get(6)?, 40)
+            }
+            _ => return None,
+        };
+        let segment = bytes.get(header..)?;
+        let payload = match i32::from(protocol) {
+            libc::IPPROTO_TCP => {
+                let sequence = segment.get(4..8)?.try_into().ok()?;
+                Payload::Tcp { flags: *segment.get(13)?, sequence: u32::from_be_bytes(sequence) }
+            }
+            libc::IPPROTO_UDP => Payload::Udp(segment.get(8..)?.to_vec()),
+            _ => return None,
+        };
+        let from = SocketAddr::new(from, word(segment, 0)?);
+        let to = SocketAddr::new(to, word(segment, 2)?);
+        Some(Self { at, device, from, to, payload })
+    }
+
+    pub(crate) fn is_syn(&self) -> bool {
         const FIN: u8 = 1;
         const SYN: u8 = 2;
         const RST: u8 = 4;
@@ -137,7 +141,7 @@ impl Packet {
         matches!(self.payload, Payload::Tcp { flags, .. } if flags & (FIN | SYN | RST | ACK) == SYN)
     }
 
-    fn query(&self) -> Option<Query> {
+    pub(crate) fn query(&self) -> Option<Query> {
         let Payload::Udp(payload) = &self.payload else { return None };
         let message = Message::from_vec(payload).ok()?;
         let question = message.queries.first()?;
@@ -155,30 +159,9 @@ impl Payload {
     }
 }
 
-/// Reads an IP packet; `None` for what is neither TCP nor UDP. The kernel sends IPv6 without extension headers here.
-fn parse(bytes: &[u8], at: Duration, device: usize) -> Option<Packet> {
-    let word = |bytes: &[u8], at: usize| Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
-    let (from, to, protocol, header): (IpAddr, IpAddr, u8, usize) = match bytes.first()? >> 4 {
-        4 => {
-            let ip = |at| Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok()?).into());
-            (ip(12)?, ip(16)?, *bytes.get(9)?, usize::from(bytes[0] & 15) * 4)
-        }
-        6 => {
-            let ip = |at| Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok()?).into());
-            (ip(8)?, ip(24)?, *bytes.get(6)?, 40)
-        }
-        _ => return None,
-    };
-    let segment = bytes.get(header..)?;
-    let payload = match i32::from(protocol) {
-        libc::IPPROTO_TCP => {
-            let sequence = segment.get(4..8)?.try_into().ok()?;
-            Payload::Tcp { flags: *segment.get(13)?, sequence: u32::from_be_bytes(sequence) }
-        }
-        libc::IPPROTO_UDP => Payload::Udp(segment.get(8..)?.to_vec()),
-        _ => return None,
-    };
-    let from = SocketAddr::new(from, word(segment, 0)?);
-    let to = SocketAddr::new(to, word(segment, 2)?);
-    Some(Packet { at, device, from, to, payload })
+/// Leaves out the SYNs that were sent again: such a one has the port and the sequence number of the first.
+pub(crate) fn first_of_each(mut syns: Vec<Packet>) -> Vec<Packet> {
+    let mut known = HashSet::new();
+    syns.retain(|syn| known.insert((syn.from, syn.to, syn.payload.sequence())));
+    syns
 }

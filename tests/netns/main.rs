@@ -10,6 +10,7 @@ mod lab;
 mod capture;
 mod namespace;
 mod network;
+mod packet_socket;
 mod router;
 
 mod cancel;
