@@ -20,4 +20,5 @@ mod options;
 mod order;
 mod rejects;
 mod silent;
+mod study;
 mod system;

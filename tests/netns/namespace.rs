@@ -8,11 +8,13 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::unistd::Pid;
+
 /// Set in the process inside, to the name of its test.
 const INSIDE: &str = "HAPPY_EYEBALLS_NETNS_TEST";
 /// Where it is set to 1, a test that cannot run fails.
 const REQUIRED: &str = "HAPPY_EYEBALLS_REQUIRE_NETNS";
-/// No body takes longer. The process inside ends by itself, should the one outside be gone.
+/// How long a body may take. The process inside ends by itself, should the one outside be gone.
 const LIMIT: Duration = Duration::from_secs(30);
 const NAMESPACES: [&str; 2] = ["--net", "--mount"];
 
@@ -24,9 +26,18 @@ where
     B: FnOnce() -> F,
     F: Future<Output = ()>,
 {
+    in_namespace_within(LIMIT, body);
+}
+
+/// The same, for a body that may take longer.
+pub(crate) fn in_namespace_within<B, F>(limit: Duration, body: B)
+where
+    B: FnOnce() -> F,
+    F: Future<Output = ()>,
+{
     let test = test_name(&body);
     if env::var_os(INSIDE).is_some_and(|name| name == *test) {
-        return run_inside(body());
+        return run_inside(limit, body());
     }
     if let Err(missing) = usable() {
         let required = env::var_os(REQUIRED).is_some_and(|value| value == "1");
@@ -35,7 +46,7 @@ where
         let _ = writeln!(std::io::stderr(), "SKIPPED: {test} needs root and ip, nft, unshare: {missing}");
         return;
     }
-    run_outside(&test);
+    run_outside(limit, &test);
 }
 
 /// The test that defines `body`, as the test harness calls it: the path of the closure, less the crate and the closure.
@@ -50,6 +61,7 @@ fn usable() -> &'static Result<(), String> {
     static USABLE: OnceLock<Result<(), String>> = OnceLock::new();
     USABLE.get_or_init(|| {
         let script = "set -e; ip link add try0 type dummy 2>/dev/null || ip link add try0 type ifb; \
+                      ip link add try1 type veth peer name try2; \
                       echo 'add table inet try' | nft -f -; mount -t tmpfs none /etc";
         match Command::new("unshare").args(NAMESPACES).args(["sh", "-c", script]).output() {
             Ok(output) if output.status.success() => Ok(()),
@@ -59,12 +71,12 @@ fn usable() -> &'static Result<(), String> {
     })
 }
 
-fn run_outside(test: &str) {
+fn run_outside(limit: Duration, test: &str) {
     let program = env::current_exe().expect("the path of the test program");
     let mut child = Command::new("unshare")
         .args(NAMESPACES)
         .arg(program)
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .args([test, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"])
         .env(INSIDE, test)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -73,7 +85,7 @@ fn run_outside(test: &str) {
         .expect("unshare was found before");
     let stdout = read_all(child.stdout.take());
     let stderr = read_all(child.stderr.take());
-    let status = wait(&mut child, LIMIT + Duration::from_secs(5));
+    let status = wait(&mut child, limit + Duration::from_secs(5));
     let stdout = stdout.join().expect("reading does not panic");
     print!("{stdout}");
     eprint!("{}", stderr.join().expect("reading does not panic"));
@@ -106,10 +118,10 @@ fn wait(child: &mut Child, limit: Duration) -> Option<bool> {
     None
 }
 
-fn run_inside(body: impl Future<Output = ()>) {
-    thread::spawn(|| {
-        thread::sleep(LIMIT);
-        eprintln!("the test takes longer than {LIMIT:?}");
+fn run_inside(limit: Duration, body: impl Future<Output = ()>) {
+    thread::spawn(move || {
+        thread::sleep(limit);
+        eprintln!("the test takes longer than {limit:?}");
         std::process::abort();
     });
     // What is measured is the connector, not what else the machine does.
@@ -127,6 +139,11 @@ pub(crate) fn give_way() {
 /// Where the policy is not allowed, the test has to do without.
 fn schedule(policy: &str, priority: u8) {
     run("chrt", &format!("{policy} --all-tasks --pid {priority} {}", std::process::id()), None);
+}
+
+/// The same for one thread.
+pub(crate) fn schedule_thread(thread: Pid, policy: &str, priority: u8) {
+    run("chrt", &format!("{policy} --pid {priority} {thread}"), None);
 }
 
 /// `ip` with these arguments.
