@@ -19,13 +19,14 @@ use crate::resolve::{Answer, Lookups, ResolveError};
 ///
 /// The driver is made before the future, which would otherwise hold the race twice: as an argument and in the driver.
 pub(super) fn drive<'a, D: Dial>(
-    race: Race,
+    race: Box<Race>,
     lookups: &'a Lookups,
     dns_linger: Duration,
     dial: &'a D,
 ) -> impl Future<Output = Result<(D::Stream, Report), Error>> {
     let span = debug_span!("connect", origin = %race.origin());
-    let mut driver = Driver { race, lookups, dns_linger, dial, queries: Vec::new(), attempts: Vec::new(), timer: None };
+    let mut driver =
+        Driver { race, lookups, dns_linger, dial, queries: Vec::new(), attempts: Vec::with_capacity(1), timer: None };
     async move {
         let outcome = poll_fn(|cx| span.in_scope(|| driver.poll(cx))).await;
         span.in_scope(|| driver.finish(outcome))
@@ -33,7 +34,7 @@ pub(super) fn drive<'a, D: Dial>(
 }
 
 struct Driver<'a, D: Dial> {
-    race: Race,
+    race: Box<Race>,
     lookups: &'a Lookups,
     dns_linger: Duration,
     dial: &'a D,

@@ -306,7 +306,7 @@ impl HappyEyeballsConnector {
             Err(error) => return Err(Error::unresolvable(error, Report::new(origin))),
         };
         let environment = self.environment(names, &origin);
-        let race = Race::new(origin, environment, settings.config.clone(), driver::now());
+        let race = Box::new(Race::new(origin, environment, settings.config.clone(), driver::now()));
         let (stream, report) = driver::drive(race, &self.lookups, settings.config.dns_linger, &dialer).await?;
         Ok(MaybeHttpsStream::new(stream, Arc::new(report)))
     }
@@ -314,7 +314,7 @@ impl HappyEyeballsConnector {
     /// What to ask for, unless the address is at hand: from the literal or an override.
     fn names(&self, origin: &Origin) -> Result<Names, crate::resolve::ResolveError> {
         let Host::Name(host) = origin.host() else {
-            return Ok(Names::Fixed(origin.host().socket_addr(0).into_iter().collect()));
+            return Ok(Names::Fixed(origin.host().socket_addr(0).map_or_else(Vec::new, |addr| vec![addr])));
         };
         if !self.settings.overrides.is_empty()
             && let Some(addrs) = self.settings.overrides.get(&*override_key(host))
@@ -326,42 +326,56 @@ impl HappyEyeballsConnector {
 
     fn environment(&self, names: Names, origin: &Origin) -> Environment {
         let dial = self.settings.dialled_families();
-        let ask = match (&names, self.settings.config.families) {
-            // The host's addresses are looked at only where a query hangs on them.
-            (Names::Ask(_), Families::Auto) => {
+        let addresses_at_hand = Environment {
+            kinds: self.lookups.kinds(),
+            https: false,
+            waits_for_https: false,
+            protected: false,
+            alpn: Arc::default(),
+            seed: 0,
+            ask: dial,
+            dial,
+            preferred: if dial.v6 { Family::V6 } else { Family::V4 },
+            policy_table: PolicyTable::rfc6724(),
+            tls: origin.is_secure() && self.has_tls(),
+            names,
+        };
+        match addresses_at_hand.names {
+            Names::Ask(_) => self.asking(addresses_at_hand, origin),
+            Names::Fixed(_) => addresses_at_hand,
+        }
+    }
+
+    /// What else there is to know where names are asked for.
+    fn asking(&self, environment: Environment, origin: &Origin) -> Environment {
+        let config = &self.settings.config;
+        let Environment { kinds, dial, .. } = environment;
+        let ask = match config.families {
+            Families::Auto => {
                 let host = crate::dial::families();
                 let both = FamilySet { v4: host.v4 && dial.v4, v6: host.v6 && dial.v6 };
                 if both.is_empty() { dial } else { both }
             }
-            _ => dial,
+            Families::Both | Families::Ipv4 | Families::Ipv6 => dial,
         };
-        // Only answers per family are ordered by policy; without them its file need not be read.
-        let (policy_table, ipv4_leads) = match (&names, self.lookups.kinds()) {
-            (Names::Ask(_), Kinds::PerFamily | Kinds::PerType) => {
-                let table = self.settings.config.policy_table_or_system();
-                let leads = table.prefers_ipv4();
-                (table, leads)
-            }
-            _ => (PolicyTable::rfc6724(), false),
+        // Addresses that come in order are not ordered by policy; without it its file need not be read.
+        let policy_table = match kinds {
+            Kinds::PerFamily | Kinds::PerType => config.policy_table_or_system(),
+            Kinds::Addresses => environment.policy_table,
         };
-        let preferred = if ask.v6 && !(ask.v4 && ipv4_leads) { Family::V6 } else { Family::V4 };
+        let ipv4_leads = kinds != Kinds::Addresses && policy_table.prefers_ipv4();
         let protected = self.lookups.is_protected();
-        let https = matches!(names, Names::Ask(_))
-            && self.lookups.kinds() == Kinds::PerType
-            && self.settings.asks_https(origin, protected);
+        let https = kinds == Kinds::PerType && self.settings.asks_https(origin, protected);
         Environment {
             https,
             waits_for_https: https,
             protected,
-            alpn: if https { self.alpn() } else { Arc::default() },
+            alpn: if https { self.alpn() } else { environment.alpn },
             seed: if https { RandomState::new().build_hasher().finish() } else { 0 },
-            names,
-            kinds: self.lookups.kinds(),
             ask,
-            dial,
-            preferred,
+            preferred: if ask.v6 && !(ask.v4 && ipv4_leads) { Family::V6 } else { Family::V4 },
             policy_table,
-            tls: origin.is_secure() && self.has_tls(),
+            ..environment
         }
     }
 

@@ -172,15 +172,17 @@ impl Attempts {
         self.list.iter().filter(|attempt| !attempt.never_left())
     }
 
-    pub(super) fn report(&self, start: Instant) -> impl Iterator<Item = AttemptReport> {
-        self.list.iter().map(move |attempt| AttemptReport {
+    pub(super) fn report(&self, start: Instant) -> Vec<AttemptReport> {
+        let report = |attempt: &Attempt| AttemptReport {
             addr: attempt.addr,
             target: attempt.target.clone(),
             start: attempt.started - start,
             tcp: attempt.tcp.map(|tcp| tcp.up - start),
             end: attempt.ended.map(|ended| ended - start),
             outcome: attempt.outcome.clone(),
-        })
+        };
+        // Their number is known, which saves the list from growing.
+        self.list.iter().map(report).collect()
     }
 }
 

@@ -71,7 +71,8 @@ pub(super) enum Standing {
 
 impl<'a> Roster<'a> {
     pub(super) fn new(queries: &'a [Query], given: &'a Given, denied: &'a mut Vec<Denied>, now: Instant) -> Self {
-        Self { queries, given, denied, now, endpoints: Vec::new(), belied: Vec::new(), group: 0 }
+        let endpoints = Vec::with_capacity(queries.iter().map(|query| query.addresses().len()).sum());
+        Self { queries, given, denied, now, endpoints, belied: Vec::new(), group: 0 }
     }
 
     /// The endpoints, and those of the last resort.
@@ -82,12 +83,13 @@ impl<'a> Roster<'a> {
     /// Makes the next group, of the addresses of `name`; those of `service`, if `name` is the target of one.
     pub(super) fn add(&mut self, name: &str, service: Option<&Service>) -> Standing {
         let preferred = self.given.environment.preferred;
-        let leading = address_queries(self.queries, name).filter(|query| query.tells_of(preferred));
-        let mut preferred_is_open = leading.clone().any(Query::is_pending);
-        let others = address_queries(self.queries, name).filter(|query| !query.tells_of(preferred));
-        let mut found = false;
-        for query in leading.chain(others) {
-            found |= self.admit(query.addresses().iter().copied(), service, List::Endpoints);
+        let (mut found, mut is_open, mut preferred_is_open) = (false, false, false);
+        for leads in [true, false] {
+            for query in address_queries(self.queries, name).filter(|query| query.tells_of(preferred) == leads) {
+                found |= self.admit(query.addresses().iter().copied(), service, List::Endpoints);
+                is_open |= query.is_pending();
+                preferred_is_open |= leads && query.is_pending();
+            }
         }
         // Without records there is nothing that could stand in for an answer.
         if self.given.environment.https {
@@ -101,7 +103,7 @@ impl<'a> Roster<'a> {
         self.group += 1;
         match found {
             true if !preferred_is_open => Standing::Known,
-            false if !address_queries(self.queries, name).any(Query::is_pending) => Standing::Empty,
+            false if !is_open => Standing::Empty,
             _ => Standing::Open,
         }
     }

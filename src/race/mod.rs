@@ -119,8 +119,10 @@ impl Race {
     /// What to do next. Total: it ends in [`Output::Wait`] or, for good, in [`Output::Done`].
     #[must_use]
     pub fn poll_output(&mut self, now: Instant) -> Output {
-        if self.outcome.is_none() {
+        let mut deadline = if self.outcome.is_none() { self.next_deadline() } else { None };
+        if deadline.is_some_and(|deadline| deadline <= now) {
             self.expire(now);
+            deadline = self.next_deadline();
         }
         if let Some(output) = self.outbox.pop_front() {
             return output;
@@ -145,15 +147,17 @@ impl Race {
             self.finish(Outcome::Failed, now);
             return self.poll_output(now);
         }
-        Output::Wait([next, self.next_deadline()].into_iter().flatten().min())
+        Output::Wait([next, deadline].into_iter().flatten().min())
     }
 
     /// What has happened so far; once the race is over, all of it.
     pub fn report(&self, now: Instant) -> Report {
+        let mut attempts = self.attempts.report(self.started);
+        attempts.extend(self.resolution.report_denied(self.started));
         Report {
             origin: self.given.origin.clone(),
             queries: self.resolution.report_queries(self.started),
-            attempts: self.attempts.report(self.started).chain(self.resolution.report_denied(self.started)).collect(),
+            attempts,
             elapsed: self.ended.unwrap_or(now) - self.started,
         }
     }

@@ -28,9 +28,15 @@ pub(super) struct Resolution {
     /// When the first address came that may be dialled: the Resolution Delay runs from there.
     first_address: Option<Instant>,
     denied: Vec<Denied>,
-    /// Derived, as is all that follows.
+    derived: Derived,
+}
+
+/// What the answers come to.
+#[derive(Default)]
+struct Derived {
     endpoints: Vec<Endpoint>,
     belied: Vec<Endpoint>,
+    /// The names whose addresses the groups have; the origin's group has none here.
     targets: Vec<Arc<str>>,
     stage: Stage,
 }
@@ -56,10 +62,7 @@ impl Resolution {
             later: Vec::new().into_iter(),
             first_address: None,
             denied: Vec::new(),
-            endpoints: Vec::new(),
-            belied: Vec::new(),
-            targets: Vec::new(),
-            stage: Stage::default(),
+            derived: Derived::default(),
         };
         match names {
             Names::Fixed(addresses) => {
@@ -67,10 +70,10 @@ impl Resolution {
                     Host::Name(name) => name.clone(),
                     Host::Address { .. } => Arc::default(),
                 };
-                this.queries.push(Query::new(name.clone(), QueryKind::Addresses, now));
+                this.queries = vec![Query::new(name.clone(), QueryKind::Addresses, now)];
                 this.sent = 1;
                 this.name = Some(Name::without_records(name));
-                this.on_answer(QueryId(0), Ok(Answer::from_socket_addrs(addresses)), given, now);
+                this.on_answer(QueryId(0), Ok(Answer { addresses, ..Answer::default() }), given, now);
             }
             Names::Ask(names) => {
                 let only = names.len() == 1;
@@ -132,19 +135,19 @@ impl Resolution {
 
     /// The endpoints that may be dialled, group after group, each once.
     pub(super) fn endpoints(&self) -> &[Endpoint] {
-        &self.endpoints
+        &self.derived.endpoints
     }
 
     /// Endpoints of hints that a negative answer belies: they are tried when all else has failed, as the answer may be
     /// what is wrong.
     pub(super) fn last_resort(&self) -> &[Endpoint] {
-        &self.belied
+        &self.derived.belied
     }
 
     /// The name whose addresses a group has, where it is not the origin.
     pub(super) fn target(&self, group: usize) -> Option<&Arc<str>> {
         let is_host = |target: &&Arc<str>| self.name.as_ref().is_some_and(|name| is_same_name(&name.host, target));
-        self.targets.get(group).filter(|target| !is_host(target))
+        self.derived.targets.get(group).filter(|target| !is_host(target))
     }
 
     /// When what is known is enough to start: `None` while it is not and no timer would make it so.
@@ -155,24 +158,24 @@ impl Resolution {
         let first_address = self.first_address?;
         match first_address.checked_add(config.resolution_delay) {
             // Without an end the delay means: all answers, as `getaddrinfo` has it.
-            None => (!self.stage.open).then_some(first_address),
-            Some(_) if self.stage.enough => Some(first_address),
+            None => (!self.derived.stage.open).then_some(first_address),
+            Some(_) if self.derived.stage.enough => Some(first_address),
             Some(end) => Some(end),
         }
     }
 
     /// Whether no endpoint can come any more.
     pub(super) fn is_settled(&self) -> bool {
-        !self.stage.open
+        !self.derived.stage.open
     }
 
     /// Whether nothing may be sent on a connection yet.
     pub(super) fn holds_back(&self) -> bool {
-        self.stage.held
+        self.derived.stage.held
     }
 
     pub(super) fn ending(&self) -> Option<Ending> {
-        self.stage.ending
+        self.derived.stage.ending
     }
 
     pub(super) fn report_queries(&self, start: Instant) -> Vec<QueryReport> {
@@ -188,21 +191,28 @@ impl Resolution {
         while let Some(name) = &self.name {
             let route = Route::new(name, &self.queries, given);
             let wanted = route.wanted();
-            if wanted.is_empty() {
-                let next = if route.is_dead_end() { self.later.next() } else { None };
-                let Some(next) = next else { break };
-                self.name = Some(Name::new(next, false, given));
+            if !wanted.is_empty() {
+                self.queries.extend(wanted.into_iter().map(|(name, kind)| Query::new(name, kind, now)));
+                continue;
             }
-            self.queries.extend(wanted.into_iter().map(|(name, kind)| Query::new(name, kind, now)));
+            if route.is_dead_end()
+                && let Some(next) = self.later.next()
+            {
+                self.name = Some(Name::new(next, false, given));
+                continue;
+            }
+            let roster = Roster::new(&self.queries, given, &mut self.denied, now);
+            self.derived = Derived::new(&route, roster);
+            break;
         }
-        self.derive(given, now);
+        if self.first_address.is_none() && !(self.derived.endpoints.is_empty() && self.derived.belied.is_empty()) {
+            self.first_address = Some(now);
+        }
     }
+}
 
-    fn derive(&mut self, given: &Given, now: Instant) {
-        let mut denied = std::mem::take(&mut self.denied);
-        let Some(name) = &self.name else { return };
-        let route = Route::new(name, &self.queries, given);
-        let mut roster = Roster::new(&self.queries, given, &mut denied, now);
+impl Derived {
+    fn new(route: &Route<'_>, mut roster: Roster<'_>) -> Self {
         let mut targets = Vec::new();
         let mut lead = Lead::default();
         for service in route.services {
@@ -214,23 +224,15 @@ impl Resolution {
             lead.consider(ALIAS_LEVEL, roster.add(alias, None));
             targets.push(Arc::clone(alias));
         }
-        lead.consider(ORIGIN_LEVEL, roster.add(&name.host, None));
+        lead.consider(ORIGIN_LEVEL, roster.add(&route.name.host, None));
         let (endpoints, belied) = roster.finish();
-
         let stage = Stage {
             enough: lead.is_known() && !route.is_waited_for(),
-            open: route.is_waited_for() || self.queries.iter().any(|query| query.is_pending() && route.passes(query)),
-            held: route.open && given.environment.protected,
+            open: route.is_waited_for() || route.has_open_addresses(),
+            held: route.is_held(),
             ending: route.ending,
         };
-        if self.first_address.is_none() && !(endpoints.is_empty() && belied.is_empty()) {
-            self.first_address = Some(now);
-        }
-        self.endpoints = endpoints;
-        self.belied = belied;
-        self.targets = targets;
-        self.denied = denied;
-        self.stage = stage;
+        Self { endpoints, belied, targets, stage }
     }
 }
 

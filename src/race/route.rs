@@ -53,7 +53,7 @@ impl Name {
 
 /// The way from a name to its services, as far as it is known.
 pub(super) struct Route<'a> {
-    name: &'a Name,
+    pub(super) name: &'a Name,
     queries: &'a [Query],
     given: &'a Given,
     /// The names that aliases led to, one after the other.
@@ -125,11 +125,19 @@ impl<'a> Route<'a> {
         self.open && self.given.environment.waits_for_https
     }
 
-    /// Whether the addresses that `query` asks for have a place on it.
-    pub(super) fn passes(&self, query: &Query) -> bool {
-        let is = |name: &Arc<str>| is_same_name(name, &query.name);
-        let is_passed = is(&self.name.host) || self.aliases.iter().any(|alias| is(alias));
-        query.is_for_addresses() && (is_passed || self.services.iter().any(|service| is(&service.target)))
+    /// Whether nothing may be sent on a connection before that answer.
+    pub(super) fn is_held(&self) -> bool {
+        self.open && self.given.environment.protected
+    }
+
+    /// Whether addresses are to come that have a place on it.
+    pub(super) fn has_open_addresses(&self) -> bool {
+        let passes = |name: &str| {
+            let is = |other: &Arc<str>| is_same_name(other, name);
+            let is_target = |service: &Service| is(&service.target);
+            is(&self.name.host) || self.aliases.iter().any(|alias| is(alias)) || self.services.iter().any(is_target)
+        };
+        self.queries.iter().any(|query| query.is_pending() && query.is_for_addresses() && passes(&query.name))
     }
 
     /// Whether the name has neither addresses nor records, so that the next one has its turn.

@@ -143,7 +143,7 @@ impl World {
         let origin = Origin::from_uri(&"https://host.test".parse().unwrap()).unwrap();
         let names = Names::Ask(vec!["host.test.".into()]);
         let environment = Environment { tls: self.tls, ..Environment::dual_stack(names) };
-        let race = Race::new(origin, environment, self.config.clone(), driver::now());
+        let race = Box::new(Race::new(origin, environment, self.config.clone(), driver::now()));
         driver::drive(race, lookups, Duration::from_secs(1), &self).await
     }
 }
