@@ -82,6 +82,13 @@ pub mod report;
 pub mod resolve;
 mod stream;
 
+/// What the packages beside this crate measure. Outside semver.
+#[cfg(feature = "__internal")]
+#[doc(hidden)]
+pub mod __internal {
+    pub use crate::race::*;
+}
+
 pub use address_policy::{AddressPolicy, Verdict};
 pub use config::{Config, Families, Pacing};
 pub use connector::{BuildError, Builder, Connecting, HappyEyeballsConnector};

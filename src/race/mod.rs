@@ -31,6 +31,8 @@ use attempts::Attempts;
 pub use event::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId, Source};
 use groups::{Endpoint, cut};
 use order::Order;
+#[cfg(any(test, feature = "__internal"))]
+pub use order::sorted;
 use resolution::Resolution;
 use route::Ending;
 

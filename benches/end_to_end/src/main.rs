@@ -10,6 +10,7 @@ mod clients;
 mod gets;
 #[path = "../../../tests/lab/mod.rs"]
 mod lab;
+mod race;
 mod row;
 mod silent;
 
@@ -68,6 +69,7 @@ fn measure(quick: bool, json: bool) -> Result<bool, BoxError> {
         }
         held &= row.holds();
     };
+    race::measure(&mut show);
     gets::measure(quick, &mut show)?;
     silent::measure(quick, &mut show)?;
     Ok(held)

@@ -26,6 +26,8 @@ pub enum Unit {
 /// What `HttpConnector` took.
 #[derive(Clone, Copy)]
 pub enum Other {
+    /// It has nothing of the kind.
+    None,
     Took(f64),
     /// It was not done after so long.
     Cut(f64),
@@ -34,6 +36,8 @@ pub enum Other {
 #[derive(Clone, Copy)]
 pub enum Bound {
     None,
+    /// Ours, at most.
+    Most(f64),
     /// Ours in units of `HttpConnector`'s, at most.
     Ratio(f64),
     /// Ours and the ideal, apart at most.
@@ -72,13 +76,14 @@ impl Row {
     fn ratio(&self) -> Option<f64> {
         match self.http_connector {
             Other::Took(took) => Some(self.ours / took),
-            Other::Cut(_) => None,
+            Other::None | Other::Cut(_) => None,
         }
     }
 
     pub fn holds(&self) -> bool {
         match self.bound {
             Bound::None => true,
+            Bound::Most(most) => self.ours <= most,
             Bound::Ratio(most) => self.ratio().is_some_and(|ratio| ratio <= most),
             Bound::Apart(most) => self.ideal.is_some_and(|ideal| (self.ours - ideal).abs() <= most),
         }
@@ -87,11 +92,11 @@ impl Row {
     pub fn json(&self) -> Value {
         let bound = match self.bound {
             Bound::None => None,
-            Bound::Ratio(most) | Bound::Apart(most) => Some(most),
+            Bound::Most(most) | Bound::Ratio(most) | Bound::Apart(most) => Some(most),
         };
         let http_connector = match self.http_connector {
             Other::Took(took) => Some(took),
-            Other::Cut(_) => None,
+            Other::None | Other::Cut(_) => None,
         };
         json!({
             "measure": self.name,
@@ -109,6 +114,7 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let http_connector = match self.http_connector {
+            Other::None => "-".to_owned(),
             Other::Took(took) => self.unit.show(took),
             Other::Cut(after) => format!("> {}", self.unit.show(after)),
         };
@@ -119,6 +125,7 @@ impl fmt::Display for Row {
         }
         match self.bound {
             Bound::None => return Ok(()),
+            Bound::Most(most) => write!(f, "at most {}: ", self.unit.show(most))?,
             Bound::Ratio(most) => write!(f, ", at most {most:.2}: ")?,
             Bound::Apart(most) => {
                 let apart = self.ours - self.ideal.unwrap_or(f64::NAN);

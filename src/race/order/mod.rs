@@ -50,3 +50,12 @@ impl Order {
         ordered
     }
 }
+
+/// The addresses in the order of RFC 6724, without interleaving.
+#[cfg(any(test, feature = "__internal"))]
+pub fn sorted(list: &[Probed], environment: &Environment) -> Vec<SocketAddr> {
+    let mut order = Order::default();
+    order.learn(list, environment);
+    let endpoints: Vec<_> = list.iter().map(|probed| Endpoint { addr: probed.addr, group: 0 }).collect();
+    order.apply(&endpoints, usize::MAX).into_iter().map(|endpoint| endpoint.addr).collect()
+}

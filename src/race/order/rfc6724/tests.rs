@@ -3,10 +3,8 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::super::Order;
 use super::*;
-use crate::race::Environment;
-use crate::race::groups::Endpoint;
+use crate::race::{self, Environment};
 use crate::resolve::Names;
 
 fn probed(destination: &str, source: &str) -> Probed {
@@ -19,11 +17,8 @@ fn probed(destination: &str, source: &str) -> Probed {
 }
 
 fn sorted(list: &[Probed], table: &PolicyTable) -> Vec<SocketAddr> {
-    let mut order = Order::default();
-    let environment = Environment { policy_table: table.clone(), ..Environment::dual_stack(Names::Ask(Vec::new())) };
-    order.learn(list, &environment);
-    let endpoints: Vec<_> = list.iter().map(|probed| Endpoint { addr: probed.addr, group: 0 }).collect();
-    order.apply(&endpoints, usize::MAX).into_iter().map(|endpoint| endpoint.addr).collect()
+    let names = Names::Ask(Vec::new());
+    race::sorted(list, &Environment { policy_table: table.clone(), ..Environment::dual_stack(names) })
 }
 
 /// The first of the two pairs of destination and source wins, in whatever order they come.
@@ -252,7 +247,7 @@ fn by_pairs(a: &Probed, b: &Probed, table: &PolicyTable) -> std::cmp::Ordering {
 }
 
 proptest! {
-    #![proptest_config(crate::race::tests::settings(2000))]
+    #![proptest_config(race::tests::settings(2000))]
 
     /// Reflexive, total, transitive, and what the rules say of each pair.
     ///
