@@ -236,7 +236,6 @@ async fn the_host_is_the_server_name() {
     assert_eq!(names.recv().await.unwrap().as_deref(), Some("alias.lab.test"));
 }
 
-/// Proves: NAM-8
 #[tokio::test]
 async fn a_final_dot_is_no_part_of_the_server_name() {
     let host = Host::with(Site::Refused).await;

@@ -258,7 +258,6 @@ async fn the_second_connection_is_resumed_and_without_early_data() {
     assert!(second.tls_info().unwrap().peer_certificates().eq(certificates.iter().map(|der| &**der)));
 }
 
-/// Proves: NAM-8
 #[test]
 fn server_names_come_from_the_origin() {
     let name = |uri: &str| server_name(&Origin::from_uri(&uri.parse().unwrap()).unwrap());
