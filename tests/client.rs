@@ -8,6 +8,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use hickory_server::proto::rr::RecordType;
@@ -25,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::LazyConfigAcceptor;
 
-use host::{HOST, HTTP, HTTPS, Host, V4};
+use host::{HOST, HTTP, HTTPS, Host, V4, faulty};
 use lab::{Behaviour, Certificate, Server, Site};
 use support::{chain, connect};
 
@@ -235,7 +236,6 @@ async fn the_host_is_the_server_name() {
     assert_eq!(names.recv().await.unwrap().as_deref(), Some("alias.lab.test"));
 }
 
-/// Proves: NAM-8
 #[tokio::test]
 async fn a_final_dot_is_no_part_of_the_server_name() {
     let host = Host::with(Site::Refused).await;
@@ -258,6 +258,23 @@ async fn a_literal_sends_no_server_name_and_is_checked_against_the_certificate()
     // This one's certificate is for the name only.
     let error = connect(&host.connector(), &format!("https://{}/", host.addr(V4[0]))).await.unwrap_err();
     assert!(error.is_certificate(), "{error}");
+}
+
+/// With a ticket the handshake would be shorter; the next address still has to wait for as long.
+///
+/// Proves: ATT-6
+#[tokio::test]
+async fn a_session_that_can_be_resumed_does_not_change_the_delay() {
+    let host = Host::open([(V4[0], faulty(Behaviour::Stall)), (V4[1], HTTPS)]).await;
+    let connector = host.connector();
+    for resumed in [false, true] {
+        let response = get(&client(connector.clone()), &host.uri("https")).await;
+        assert_eq!(response.extensions().get::<TlsInfo>().unwrap().resumed(), resumed);
+        let report = response.extensions().get::<Arc<Report>>().unwrap();
+        let [stalled, won] = report.attempts() else { panic!("{report}") };
+        let delay = won.start() - stalled.start();
+        assert!((Duration::from_millis(250)..Duration::from_millis(450)).contains(&delay), "{report}");
+    }
 }
 
 #[tokio::test]

@@ -34,7 +34,6 @@ fn answer(report: &Report, kind: QueryKind) -> Option<Vec<IpAddr>> {
     Some(query.result()?.ok()?.iter().map(SocketAddr::ip).collect())
 }
 
-/// Proves: NAM-1
 #[tokio::test]
 async fn localhost_is_not_asked_for_and_ipv4_alone_will_do() {
     let host = Host::open(only_ipv4(ONE, HTTP).await).await;

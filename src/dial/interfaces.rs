@@ -104,7 +104,6 @@ mod tests {
         assert_eq!(families_with(&["10.0.0.1"]), FamilySet { v4: true, v6: false });
     }
 
-    /// Proves: DNS-1
     #[test]
     fn a_host_without_any_address_asks_for_both() {
         assert_eq!(families_with(&[]), FamilySet::BOTH);

@@ -92,8 +92,6 @@ fn open_descriptors() -> usize {
 }
 
 /// Without a descriptor the connect fails at once, says so, and the connector is none the worse for it.
-///
-/// Proves: ATT-13
 #[test]
 fn without_descriptors_the_error_says_so_and_later_connects_work() {
     in_namespace(|| async {

@@ -26,7 +26,7 @@ fn assert_nothing_wasted(capture: &mut Capture, dns: &Dns, stream: &MaybeHttpsSt
     assert!(capture.answers(dns.addr().port()).iter().all(|answer| *answer > queries[1].at));
 }
 
-/// Proves: DNS-5, DNS-6, ATT-1, TLS-1
+/// Proves: DNS-5, TLS-1
 #[test]
 fn http_sends_one_syn_and_one_query_a_type() {
     in_namespace(|| async {
@@ -39,7 +39,7 @@ fn http_sends_one_syn_and_one_query_a_type() {
     });
 }
 
-/// Proves: DNS-5, DNS-6, ATT-1, TLS-2
+/// Proves: DNS-5
 #[test]
 fn https_sends_one_syn_and_one_query_a_type() {
     in_namespace(|| async {

@@ -43,7 +43,7 @@ async fn assert_order(config: Config, dns: &Dns, order: [&str; 4]) {
     }
 }
 
-/// Proves: DAS-1, DAS-2
+/// Proves: DAS-2
 #[test]
 fn with_global_addresses_of_both_families_ipv6_leads() {
     in_namespace(|| async {
@@ -94,7 +94,7 @@ fn the_prefix_length_of_the_source_bounds_what_is_nearer() {
 
 /// The system's own file, if no table is set.
 ///
-/// Proves: DAS-1, DAS-2
+/// Proves: DAS-2
 #[test]
 fn gai_conf_is_honoured() {
     in_namespace(|| async {

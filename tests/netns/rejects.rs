@@ -99,9 +99,11 @@ fn refusing_routes_take_no_slot() {
         let attempts = error.report().unwrap().attempts();
         assert_eq!(attempts.len(), 5, "{error}");
         let tried = attempts.iter().filter(|attempt| refused.iter().any(|addr| attempt.addr().ip() == parse(addr)));
-        for attempt in tried {
+        for attempt in tried.clone() {
             assert_eq!(failure(attempt), FailureKind::Local, "{error}");
         }
+        let starts: Vec<_> = tried.map(AttemptReport::start).collect();
+        assert!(starts[2] - starts[0] < 2 * ms(10), "as turns they would be 10 ms apart: {error}");
     });
 }
 
@@ -127,7 +129,9 @@ fn a_route_that_goes_away_takes_no_slot() {
         let stream = connecting.await.unwrap().unwrap();
         println!("{}", stream.report());
         assert_starts(&capture.starts(), &[(a6, 0), (SILENT_V4[0], 250), (LOCAL_V4, 500)]);
-        assert_eq!(failure(&stream.report().attempts()[1]), FailureKind::Local);
+        let [_, gone, next, _] = stream.report().attempts() else { panic!("{}", stream.report()) };
+        assert_eq!(failure(gone), FailureKind::Local);
+        assert!(next.start() - gone.start() < ms(10), "after a turn it would be 10 ms: {}", stream.report());
     });
 }
 

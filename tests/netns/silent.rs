@@ -10,7 +10,7 @@ use crate::network::*;
 
 /// Every address is tried, one each 250 ms, the families in turn, and the kernel's own repetitions change nothing.
 ///
-/// Proves: ATT-1, ATT-2, ILV-1
+/// Proves: ATT-1, ILV-1
 #[test]
 fn silent_addresses_are_tried_in_turn_each_250_ms() {
     in_namespace(|| async {
@@ -52,7 +52,7 @@ fn silent_ipv6_costs_250_ms_and_leaves_nothing_behind() {
 
 /// A server that takes the TCP connection and says nothing does not hold up the other family.
 ///
-/// Proves: TLS-2, TLS-3
+/// Proves: TLS-2
 #[test]
 fn stalled_tls_does_not_hold_up_the_next_address() {
     in_namespace(|| async {

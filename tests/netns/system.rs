@@ -38,6 +38,8 @@ fn resolv_conf_says_which_server_to_ask() {
 }
 
 /// A name in the hosts file is as the file has it, the family that is not there included.
+///
+/// Proves: NET-6
 #[test]
 fn a_name_in_the_hosts_file_is_not_asked_for() {
     in_namespace(|| async {
@@ -53,6 +55,8 @@ fn a_name_in_the_hosts_file_is_not_asked_for() {
 }
 
 /// Both families of one name before the next name: no mixture of two names' addresses.
+///
+/// Proves: NET-7
 #[test]
 fn the_search_list_is_walked_once_for_both_families() {
     in_namespace(|| async {
@@ -72,6 +76,8 @@ fn the_search_list_is_walked_once_for_both_families() {
 }
 
 /// A name with as many dots as `ndots` says is first asked for as it is.
+///
+/// Proves: NET-7
 #[test]
 fn ndots_says_whether_the_search_list_goes_first() {
     in_namespace(|| async {

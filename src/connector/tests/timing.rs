@@ -69,16 +69,18 @@ async fn the_preferred_family_has_the_resolution_delay() {
 }
 
 /// IPv6 takes TCP and never answers TLS: with 20 ms of RTT the next start is at 20 + 100 ms at the earliest, so the
-/// regular 250 ms stand.
+/// regular 250 ms stand. With 150 ms TLS has until 150 + 2 * 150 + 50.
 ///
 /// Proves: TLS-2, TLS-3
 #[tokio::test(start_paused = true)]
 async fn a_stalled_handshake_is_raced() {
-    let stalled = ((20, Step::Ok), (NEVER, Step::Ok));
-    let world = World::new().aaaa(0, "6a").a(0, "4a").path("6a", stalled.0, stalled.1).good("4a", 20, 20);
-    let log = world.log.clone();
-    assert_eq!(run(world).await, (addr("4a").to_string(), 250 + 40));
-    assert_eq!(log.lines()[..2], ["0 syn 6a", "250 syn 4a"]);
+    for (rtt, next) in [(20, 250), (150, 500)] {
+        let stalled = ((rtt, Step::Ok), (NEVER, Step::Ok));
+        let world = World::new().aaaa(0, "6a").a(0, "4a").path("6a", stalled.0, stalled.1).good("4a", 20, 20);
+        let log = world.log.clone();
+        assert_eq!(run(world).await, (addr("4a").to_string(), next + 40));
+        assert_eq!(log.lines()[..2], ["0 syn 6a".to_owned(), format!("{next} syn 4a")]);
+    }
 }
 
 /// A certificate that is not good lets the race go on at once.

@@ -216,6 +216,7 @@ async fn an_alert_is_a_tls_failure() {
     assert_eq!(failure.kind(), FailureKind::Tls, "{failure}");
 }
 
+/// Proves: TLS-6
 #[cfg(all(feature = "http1", feature = "http2"))]
 #[tokio::test]
 async fn alpn_decides_between_h2_and_http1() {
@@ -230,6 +231,7 @@ async fn alpn_decides_between_h2_and_http1() {
     }
 }
 
+/// Proves: TLS-7
 #[tokio::test]
 async fn the_second_connection_is_resumed_and_without_early_data() {
     let authority = Authority::new();
@@ -256,7 +258,6 @@ async fn the_second_connection_is_resumed_and_without_early_data() {
     assert!(second.tls_info().unwrap().peer_certificates().eq(certificates.iter().map(|der| &**der)));
 }
 
-/// Proves: NAM-8
 #[test]
 fn server_names_come_from_the_origin() {
     let name = |uri: &str| server_name(&Origin::from_uri(&uri.parse().unwrap()).unwrap());

@@ -55,8 +55,6 @@ fn a_late_answer_does_not_move_the_timer() {
 }
 
 /// The timer had run out with nothing to start: what comes then starts at once.
-///
-/// Proves: CHG-3
 #[test]
 fn a_late_answer_after_the_timer_starts_at_once() {
     let mut scene = Scene::new();

@@ -101,7 +101,7 @@ fn a_host_without_any_route_fails_at_once() {
 
 /// "Local" after TCP was up is an ordinary failure: its packets had left.
 ///
-/// Proves: ATT-13, ATT-2
+/// Proves: ATT-2
 #[test]
 fn a_local_failure_after_tcp_counts_as_a_start() {
     let mut scene = Scene::with(|setup| {

@@ -215,7 +215,7 @@ fn plain() -> impl Strategy<Value = Plain> {
 proptest! {
     #![proptest_config(settings(1500))]
 
-    /// Proves: ATT-1, ATT-7, ATT-8, ATT-13, TRG-2, TRG-5, TRG-7, TRG-10, TLS-3, CHG-3, ILV-1
+    /// Proves: ATT-1, ATT-7, ATT-8, ATT-13, TRG-2, TRG-5, TRG-10, TLS-3, CHG-3, ILV-1
     #[test]
     fn the_race_does_what_the_model_predicts(plain in plain()) {
         prop_assert_eq!(plain.race(), plain.predict());

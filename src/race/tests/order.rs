@@ -171,7 +171,7 @@ fn the_nearer_address_goes_first() {
 
 /// An answer of both families has been sorted by the resolver.
 ///
-/// Proves: DAS-1
+/// Proves: ILV-3
 #[test]
 fn an_ordered_answer_keeps_its_order() {
     let from_local = |setup: &mut Setup| {
@@ -200,7 +200,7 @@ fn sorted_addresses_without_a_route_go_last() {
 
 /// What runs has its place in the new order as well: that is 6b, 4a, 6a, 4b, so after 6a comes 6b and not 4a.
 ///
-/// Proves: CHG-3, DAS-1
+/// Proves: DAS-1
 #[test]
 fn a_late_answer_is_sorted_with_what_runs() {
     let mut scene = Scene::with(|setup| {

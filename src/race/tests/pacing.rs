@@ -128,7 +128,7 @@ fn at_the_cap_the_race_waits_and_drops_nobody() {
 
 /// The end of an attempt frees its slot, but the delay since the last start still runs.
 ///
-/// Proves: ATT-14, ATT-1
+/// Proves: ATT-1
 #[test]
 fn a_free_slot_does_not_hurry_the_timer() {
     let mut scene = Scene::with(|setup| {
@@ -155,8 +155,6 @@ fn a_cap_of_one_makes_the_race_sequential() {
 }
 
 /// The default cap is as high as the bound on endpoints: silent addresses never starve a good one.
-///
-/// Proves: ATT-14
 #[test]
 fn many_silent_addresses_do_not_starve_a_good_one() {
     let mut scene = Scene::over(&numbered(6, 1, 16));

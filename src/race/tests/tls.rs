@@ -15,7 +15,7 @@ fn over(names: &str) -> Scene {
 
 /// A healthy host: one handshake runs, nothing else starts.
 ///
-/// Proves: TLS-2, TLS-6
+/// Proves: TLS-2
 #[test]
 fn a_finished_tls_handshake_wins() {
     let mut scene = over("6a 4a");
@@ -76,8 +76,6 @@ fn the_expected_end_of_tls_has_a_lower_bound_and_a_guess() {
 }
 
 /// A quick handshake never brings the next start forward.
-///
-/// Proves: TLS-3
 #[test]
 fn the_extension_is_never_earlier_than_the_running_timer() {
     let mut scene = over("6a 4a");

@@ -91,6 +91,7 @@ async fn failures_keep_their_kinds() {
     }
 }
 
+/// Proves: DNS-14
 #[tokio::test]
 async fn a_chain_of_aliases_lives_as_long_as_its_shortest_link() {
     let server = Server::start(|query, _| {
@@ -130,6 +131,7 @@ async fn a_lost_try_leaves_time_for_the_next() {
     server.resolver(Duration::from_millis(1500)).resolve(HOST, QueryKind::A).await.unwrap();
 }
 
+/// Proves: DNS-14
 #[tokio::test]
 async fn a_kilobyte_needs_no_tcp_and_more_goes_there() {
     let server = Server::start(|query, _| {
@@ -143,7 +145,6 @@ async fn a_kilobyte_needs_no_tcp_and_more_goes_there() {
     assert_eq!(server.queries(), (2, 1));
 }
 
-/// Proves: DNS-13
 #[tokio::test]
 async fn a_kept_answer_sends_no_packet() {
     let server = Server::start(|query, _| {
@@ -283,6 +284,8 @@ async fn that_there_are_no_records_is_an_answer_whatever_other_servers_say() {
 }
 
 /// RFC 6891 section 7: such a server answers FORMERR to what it cannot read.
+///
+/// Proves: DNS-14
 #[tokio::test]
 async fn a_server_that_does_not_take_edns_is_asked_without() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
