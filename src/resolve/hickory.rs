@@ -2,7 +2,10 @@
 
 mod https;
 mod servers;
+mod transport;
+mod wire;
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +29,8 @@ use super::{
 const MAX_RUNTIMES: usize = 16;
 /// "Values of one to three hours have been found to work well" (RFC 2308 section 5).
 const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(3 * 60 * 60);
+/// RFC 9520 section 3.2 wants between one second and five minutes.
+const FAILURE_TTL: Duration = Duration::from_secs(30);
 
 /// Resolves by DNS, one query a record type: a race goes on with the first answer and need not wait for the other.
 ///
@@ -145,10 +150,11 @@ impl Resolve for HickoryResolver {
 }
 
 async fn lookup(servers: &Servers, name: Name, record_type: RecordType) -> Result<Answer, ResolveError> {
-    let lookup = servers.lookup(&name, record_type).await.map_err(failure)?;
+    let result = servers.lookup(&name, record_type).await.map_err(failure);
     if record_type == RecordType::HTTPS {
-        return https::answer(&lookup, &name);
+        return result.and_then(|lookup| https::answer(&lookup, &name)).map_err(keep);
     }
+    let lookup = result?;
     let records = lookup.answers().iter().filter(|record| record.record_type() == record_type);
     let addresses: Vec<_> = records.clone().filter_map(|record| record.data.ip_addr()).collect();
     let Some(owner) = records.map(|record| &record.name).next() else { return Err(no_data()) };
@@ -261,12 +267,26 @@ fn failure(error: NetError) -> ResolveError {
     failure.with_source(error)
 }
 
+/// What a server did not manage it is not asked for again at each connect (RFC 9520).
+fn keep(error: ResolveError) -> ResolveError {
+    let kept = match error.kind() {
+        ResolveErrorKind::Malformed | ResolveErrorKind::ServFail | ResolveErrorKind::Refused => true,
+        // Servers that do not know the type say so by other codes.
+        _ => error
+            .source()
+            .and_then(|cause| cause.downcast_ref())
+            .is_some_and(|cause| matches!(cause, NetError::Dns(DnsError::ResponseCode(_)))),
+    };
+    if kept { error.expires(Instant::now() + FAILURE_TTL) } else { error }
+}
+
 fn by_code(code: ResponseCode) -> (ResolveErrorKind, &'static str) {
     match code {
         ResponseCode::NXDomain => (ResolveErrorKind::NxDomain, "the name does not exist (NXDOMAIN)"),
         ResponseCode::NoError => (ResolveErrorKind::NoData, NO_DATA),
-        ResponseCode::ServFail => (ResolveErrorKind::ServFail, "the server failed (SERVFAIL)"),
-        ResponseCode::Refused => (ResolveErrorKind::Refused, "the server refused (REFUSED)"),
+        ResponseCode::ServFail | wire::SERV_FAIL => (ResolveErrorKind::ServFail, "the server failed (SERVFAIL)"),
+        ResponseCode::Refused | wire::REFUSED => (ResolveErrorKind::Refused, "the server refused (REFUSED)"),
+        wire::UNREADABLE => (ResolveErrorKind::Malformed, "the answer cannot be read"),
         _ => (ResolveErrorKind::Other, "the server answered with an error"),
     }
 }

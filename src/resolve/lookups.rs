@@ -1,6 +1,9 @@
 //! Lookups that races share: one in flight per name and kind, and a cache of the answers.
 
-use std::collections::{HashMap, HashSet};
+mod bounds;
+mod silence;
+
+use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -12,14 +15,12 @@ use futures_util::FutureExt;
 use futures_util::future;
 use tokio::runtime::{self, Handle};
 
+use self::silence::Silence;
 use super::{Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind};
 use crate::config::LONGEST_DELAY;
 
 /// Answers that are kept, of all names and kinds together.
 const MAX_CACHED: usize = 4096;
-
-/// Different addresses of one answer that are kept. A race takes 16 of a family; an answer can have thousands.
-const MAX_ADDRESSES: usize = 256;
 
 type Outcome = Result<Answer, ResolveError>;
 
@@ -44,6 +45,18 @@ impl Lookups {
 
     pub(crate) fn names(&self, host: &str) -> Result<Names, ResolveError> {
         self.shared.resolver.names(host)
+    }
+
+    /// Whether nobody on the way can read or change the answers.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.shared.resolver.is_protected()
+    }
+
+    /// Whether a race should wait for HTTPS records now: not while their queries go unanswered, unless somebody may be
+    /// hiding them.
+    #[cfg_attr(not(test), expect(dead_code, reason = "races do not ask for HTTPS records yet"))]
+    pub(crate) fn waits_for_https(&self) -> bool {
+        self.is_protected() || !self.shared.state().silence.lasts(tokio::time::Instant::now())
     }
 
     /// Looks up `kind` of `name`, from the cache or by a lookup that is shared with all who ask for the same in this
@@ -86,12 +99,14 @@ struct State {
     cache: Cache,
     in_flight: HashMap<FlightKey, Flight>,
     started: u64,
+    silence: Silence,
 }
 
 /// A lookup in flight. It has at least one waiter, or a task that lingers.
 struct Flight {
     /// Tells it from an earlier one of the same key.
     id: u64,
+    started: tokio::time::Instant,
     lookup: Lookup,
     waiters: usize,
     linger: Duration,
@@ -109,9 +124,9 @@ enum Joined {
 impl Shared {
     fn join(self: &Arc<Self>, name: &Arc<str>, kind: QueryKind, linger: Duration) -> Result<Joined, ResolveError> {
         let key = CacheKey { name: name.to_ascii_lowercase().into(), kind };
-        let now = tokio::time::Instant::now().into_std();
+        let now = tokio::time::Instant::now();
         let mut state = self.state();
-        if let Some(outcome) = state.cache.get(&key, now) {
+        if let Some(outcome) = state.cache.get(&key, now.into_std()) {
             return Ok(Joined::Cached(outcome));
         }
         let runtime = Handle::try_current()
@@ -121,7 +136,7 @@ impl Shared {
         let flight = in_flight.entry(key.clone()).or_insert_with(|| {
             *started += 1;
             let lookup = self.look_up(*started, key.clone(), name.clone());
-            Flight { id: *started, lookup, waiters: 0, linger: Duration::ZERO, lingers_until: None }
+            Flight { id: *started, started: now, lookup, waiters: 0, linger: Duration::ZERO, lingers_until: None }
         });
         flight.waiters += 1;
         flight.linger = flight.linger.max(linger).min(LONGEST_DELAY);
@@ -139,34 +154,53 @@ impl Shared {
             // What a resolver breaks by panicking is its own; here nothing is left half done.
             let mut outcome = AssertUnwindSafe(lookup).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
             if let Ok(answer) = &mut outcome {
-                let mut seen = HashSet::new();
-                answer.addresses.retain(|addr| seen.len() < MAX_ADDRESSES && seen.insert(*addr));
-                answer.addresses.shrink_to_fit();
+                bounds::cut(answer);
             }
             if let Some(shared) = shared.upgrade() {
-                let now = tokio::time::Instant::now().into_std();
-                shared.state().cache.put(key.key.clone(), &outcome, now);
-                shared.remove(&key, |flight| flight.id == id);
+                shared.end(&key, id, &outcome);
             }
             outcome
         };
         lookup.boxed().shared()
     }
 
-    /// Removes the lookup of `key` if it is as `condition` says; false if it stays or is not there.
-    fn remove(&self, key: &FlightKey, condition: impl FnOnce(&Flight) -> bool) -> bool {
+    /// The lookup is done.
+    fn end(&self, key: &FlightKey, id: u64, outcome: &Outcome) {
+        let now = tokio::time::Instant::now();
         let mut state = self.state();
-        let flight = match state.in_flight.get(key) {
-            Some(flight) if condition(flight) => state.in_flight.remove(key),
-            _ => None,
-        };
+        state.cache.put(key.key.clone(), outcome, now.into_std());
+        if key.key.kind == QueryKind::Https {
+            state.silence.outcome(outcome, now);
+        }
+        let flight = state.remove(key, |flight| flight.id == id);
         // What a resolver does when its future is dropped it must not do under the lock.
         drop(state);
-        flight.is_some()
+        drop(flight);
+    }
+
+    /// Nobody wants the lookup any more, unless somebody has come for it since.
+    fn give_up(&self, key: &FlightKey, id: u64) {
+        let now = tokio::time::Instant::now();
+        let mut state = self.state();
+        let flight = state.remove(key, |flight| flight.id == id && flight.waiters == 0);
+        if let Some(flight) = &flight
+            && key.key.kind == QueryKind::Https
+        {
+            state.silence.given_up(flight.started, now);
+        }
+        drop(state);
+        drop(flight);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes the lookup of `key` out if it is as `condition` says.
+    fn remove(&mut self, key: &FlightKey, condition: impl FnOnce(&Flight) -> bool) -> Option<Flight> {
+        self.in_flight.get(key).is_some_and(condition).then(|| self.in_flight.remove(key)).flatten()
     }
 }
 
@@ -206,7 +240,7 @@ impl Drop for Waiter {
         let linger = flight.linger;
         drop(state);
         if linger.is_zero() {
-            self.shared.remove(&self.key, |flight| flight.id == self.id && flight.waiters == 0);
+            self.shared.give_up(&self.key, self.id);
         } else if !lingers {
             let lingering = Lingering { shared: self.shared.clone(), key: self.key.clone(), id: self.id };
             // A runtime that is shutting down drops the task here and now, and with it the lookup.
@@ -246,7 +280,7 @@ impl Lingering {
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        self.shared.remove(&self.key, |flight| flight.id == self.id && flight.waiters == 0);
+        self.shared.give_up(&self.key, self.id);
     }
 }
 

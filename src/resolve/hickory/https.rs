@@ -14,6 +14,7 @@ use hickory_resolver::proto::rr::{Name, RData, Record};
 use hickory_resolver::proto::serialize::binary::BinEncodable;
 
 use self::rdata::Malformed;
+use super::wire::OPAQUE;
 use super::{Answer, ResolveError, ResolveErrorKind, ServiceRecord, no_data};
 
 /// Links of a chain of aliases that are followed.
@@ -52,6 +53,8 @@ pub(super) fn answer(lookup: &Lookup, name: &Name) -> Result<Answer, ResolveErro
 /// The data of an HTTPS record; `None` for other records.
 fn rdata(record: &Record) -> Option<Result<Cow<'_, [u8]>, Malformed>> {
     match &record.data {
+        RData::Unknown { code: OPAQUE, rdata } => Some(Ok(Cow::Borrowed(&rdata.anything))),
+        // Back to bytes, so that what is made of it is the same everywhere.
         RData::HTTPS(data) => Some(data.to_bytes().map(Cow::Owned).map_err(|_| "it cannot be read")),
         _ => None,
     }

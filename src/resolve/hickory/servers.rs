@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::Resolver;
+use hickory_resolver::config::{NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
+
+use super::transport::Sockets;
+use super::wire::{OPAQUE, UNREADABLE};
 
 /// Tries of one lookup. With three a lost packet costs at most a third of the time for the lookup.
 const TRIES: u32 = 3;
@@ -24,17 +26,17 @@ const TRIES: u32 = 3;
 pub(super) struct Servers(Arc<[Server]>);
 
 struct Server {
-    client: TokioResolver,
+    client: Resolver<Sockets>,
     /// For a server that does not take EDNS(0) (RFC 6891 section 6.2.2).
-    without_edns: TokioResolver,
+    without_edns: Resolver<Sockets>,
+    /// The type that HTTPS records have on the near side of the sockets.
+    https: RecordType,
 }
 
 impl Servers {
     /// Opens nothing yet.
     pub(super) fn new(config: &ResolverConfig, timeout: Duration) -> Result<Self, NetError> {
-        let servers = config.name_servers().iter().map(|server| {
-            Ok(Server { client: client(server, timeout, true)?, without_edns: client(server, timeout, false)? })
-        });
+        let servers = config.name_servers().iter().map(|server| Server::new(server, timeout));
         servers.collect::<Result<_, NetError>>().map(Self)
     }
 
@@ -55,19 +57,40 @@ impl Servers {
 }
 
 impl Server {
+    fn new(config: &NameServerConfig, timeout: Duration) -> Result<Self, NetError> {
+        let mut protocols = config.connections.iter().map(|connection| &connection.protocol);
+        // What another crate can add to hickory, such as DNS over TLS, is out of sight: there HTTPS records are read by
+        // hickory.
+        let plain = protocols.all(|protocol| matches!(protocol, ProtocolConfig::Udp | ProtocolConfig::Tcp));
+        Ok(Self {
+            client: client(config, Sockets::new(plain), timeout, true)?,
+            without_edns: client(config, Sockets::new(plain), timeout, false)?,
+            https: if plain { OPAQUE } else { RecordType::HTTPS },
+        })
+    }
+
     async fn lookup(&self, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
-        match self.client.lookup(name.clone(), record_type).await {
-            Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::FormErr | ResponseCode::NotImp))) => {
-                self.without_edns.lookup(name.clone(), record_type).await
-            }
-            result => result,
+        let inner_type = if record_type == RecordType::HTTPS { self.https } else { record_type };
+        let mut result = self.client.lookup(name.clone(), inner_type).await;
+        if let Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::FormErr | ResponseCode::NotImp))) = result {
+            result = self.without_edns.lookup(name.clone(), inner_type).await;
         }
+        if let Err(NetError::Dns(DnsError::NoRecordsFound(none))) = &mut result {
+            // People see it in errors.
+            none.query.query_type = record_type;
+        }
+        result
     }
 }
 
-fn client(server: &NameServerConfig, timeout: Duration, edns: bool) -> Result<TokioResolver, NetError> {
+fn client(
+    server: &NameServerConfig,
+    sockets: Sockets,
+    timeout: Duration,
+    edns: bool,
+) -> Result<Resolver<Sockets>, NetError> {
     let config = ResolverConfig::from_name_servers(vec![server.clone()]);
-    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let mut builder = Resolver::builder_with_config(config, sockets);
     let options = builder.options_mut();
     options.timeout = timeout / TRIES;
     options.attempts = TRIES as usize - 1;
@@ -78,11 +101,11 @@ fn client(server: &NameServerConfig, timeout: Duration, edns: bool) -> Result<To
     builder.build()
 }
 
-/// Whether the error is that there are no such records, and certain.
+/// Whether the error is an answer: that there are no such records, or that nobody can read them.
 fn is_answer(error: &NetError) -> bool {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => {
-            matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError)
+            matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError | UNREADABLE)
         }
         _ => false,
     }

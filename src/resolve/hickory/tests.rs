@@ -1,6 +1,7 @@
 //! Real DNS: the server runs in this process, in a runtime of its own. The clock is never paused here.
 
 mod https;
+mod malformed;
 mod server;
 pub(super) mod vectors;
 
@@ -12,6 +13,7 @@ use std::thread;
 use hickory_resolver::proto::op::{Message, Query};
 use hickory_resolver::proto::rr::rdata::CNAME;
 use hickory_resolver::proto::rr::{RData, Record};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};

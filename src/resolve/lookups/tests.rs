@@ -1,5 +1,7 @@
 //! Lookups with scripted resolvers, on a paused clock except where two runtimes are at work.
 
+mod silence;
+
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
@@ -11,6 +13,7 @@ use std::thread;
 use futures_util::future::join_all;
 use tokio::time::{Instant, advance, sleep, timeout};
 
+use super::bounds::MAX_ADDRESSES;
 use super::*;
 use crate::resolve::Resolving;
 

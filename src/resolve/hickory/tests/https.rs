@@ -2,15 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use hickory_resolver::proto::rr::rdata::NULL;
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::proto::rr::rdata::svcb::{IpHint, SvcParamKey, SvcParamValue};
+use hickory_resolver::proto::rr::rdata::{HTTPS, NULL, SVCB};
 
-use super::vectors::{inconsistent, rdata};
+use super::vectors::rdata;
 use super::*;
+use crate::resolve::hickory::https::answer;
 
 const TARGET: &str = "svc.test.";
 
 /// A record with `rdata` as it is.
-fn https(owner: &str, rdata: Vec<u8>) -> Record {
+fn service(owner: &str, rdata: Vec<u8>) -> Record {
     let data = RData::Unknown { code: RecordType::HTTPS, rdata: NULL::with(rdata) };
     record(owner, 60, data)
 }
@@ -48,8 +51,9 @@ async fn resolve(server: &Server) -> Result<Answer, ResolveError> {
 #[tokio::test]
 async fn type_65_is_asked_for_and_the_set_comes_as_it_is() {
     let records = ["0001 0003 02 6832", "0003 0002 20fb"];
-    let mut answers: Vec<_> = (2u16..).zip(records).map(|(i, params)| https(HOST, rdata(i, TARGET, params))).collect();
-    answers.push(https(HOST, rdata(0, "alias.test.", "")));
+    let mut answers: Vec<_> =
+        (2u16..).zip(records).map(|(i, params)| service(HOST, rdata(i, TARGET, params))).collect();
+    answers.push(service(HOST, rdata(0, "alias.test.", "")));
     let server = server(answers, Vec::new());
     assert_eq!(server.resolver(LONG).kinds(), Kinds::PerType);
     let answer = resolve(&server).await.unwrap();
@@ -69,8 +73,8 @@ async fn after_an_alias_of_dns_the_records_say_whose_they_are() {
     let answers = vec![
         cname(HOST, "One.test."),
         cname("one.test.", "two.test."),
-        https("TWO.test.", rdata(1, ".", "")),
-        https("other.test.", rdata(1, "other.test.", "")),
+        service("TWO.test.", rdata(1, ".", "")),
+        service("other.test.", rdata(1, "other.test.", "")),
     ];
     let server = server(answers, vec![a("two.test.", 1)]);
     let answer = resolve(&server).await.unwrap();
@@ -87,10 +91,10 @@ async fn after_an_alias_of_dns_the_records_say_whose_they_are() {
 #[tokio::test]
 async fn addresses_of_targets_come_along_and_no_others() {
     let answers = vec![
-        https(HOST, rdata(1, TARGET, "")),
-        https(HOST, rdata(2, "cdn.test.", "")),
-        https(HOST, rdata(3, "SVC.test.", "0003 0002 20fb")),
-        https(HOST, rdata(4, "loop.test.", "")),
+        service(HOST, rdata(1, TARGET, "")),
+        service(HOST, rdata(2, "cdn.test.", "")),
+        service(HOST, rdata(3, "SVC.test.", "0003 0002 20fb")),
+        service(HOST, rdata(4, "loop.test.", "")),
     ];
     let additional = vec![
         aaaa("Svc.test.", 1),
@@ -117,7 +121,7 @@ async fn an_answer_lives_no_longer_than_the_addresses_that_it_brings() {
         (vec![record(TARGET, 9, RData::CNAME(CNAME(Name::from_ascii("edge.test.").unwrap()))), a("edge.test.", 1)], 9),
         (vec![record("bank.test.", 5, RData::A(Ipv4Addr::new(192, 0, 2, 1).into()))], 60),
     ] {
-        let server = server(vec![https(HOST, rdata(1, TARGET, ""))], additional);
+        let server = server(vec![service(HOST, rdata(1, TARGET, ""))], additional);
         let expires = expires_in(resolve(&server).await.unwrap().expires);
         assert!(
             (Duration::from_secs(most - 3)..=Duration::from_secs(most)).contains(&expires),
@@ -130,7 +134,7 @@ async fn an_answer_lives_no_longer_than_the_addresses_that_it_brings() {
 #[tokio::test]
 async fn many_targets_of_many_addresses_are_not_multiplied() {
     let targets = (0..200).map(|i| format!("t{i}.test."));
-    let answers = targets.clone().map(|target| https(HOST, rdata(1, &target, ""))).collect();
+    let answers = targets.clone().map(|target| service(HOST, rdata(1, &target, ""))).collect();
     let aliases = targets.map(|target| cname(&target, "edge.test."));
     let addresses = (0..400).map(|i| aaaa("edge.test.", i));
     let server = server(answers, aliases.chain(addresses).collect());
@@ -139,12 +143,20 @@ async fn many_targets_of_many_addresses_are_not_multiplied() {
     assert_eq!(server.queries(), (1, 1));
 }
 
-#[tokio::test]
-async fn mandatory_keys_that_contradict_their_record_are_handed_on() {
-    let answers = inconsistent().into_iter().map(|(_, rdata, _)| https(HOST, rdata)).collect();
-    let answer = resolve(&server(answers, Vec::new())).await.unwrap();
-    let keys = inconsistent().map(|(.., keys)| keys);
-    assert_eq!(answer.services.into_iter().map(|service| service.mandatory).collect::<Vec<_>>(), keys);
+/// As of a name server by TLS, which is out of sight.
+#[test]
+fn what_hickory_has_read_is_read_again() {
+    let name = Name::from_ascii(HOST).unwrap();
+    let read = |params| {
+        let target = Name::from_ascii(TARGET).unwrap();
+        let data = RData::HTTPS(HTTPS(SVCB::new(1, target, params)));
+        let query = Query::query(name.clone(), RecordType::HTTPS);
+        answer(&Lookup::new_with_max_ttl(query, [record(HOST, 60, data)]), &name)
+    };
+    let port = (SvcParamKey::Port, SvcParamValue::Port(8443));
+    assert_eq!(read(vec![port]).unwrap().services, [ServiceRecord::new(1, TARGET).with_port(8443)]);
+    let no_hints = (SvcParamKey::Ipv4Hint, SvcParamValue::Ipv4Hint(IpHint(Vec::new())));
+    assert_eq!(read(vec![no_hints]).unwrap_err().kind(), ResolveErrorKind::Malformed);
 }
 
 #[tokio::test]

@@ -19,11 +19,15 @@ pub(super) struct Reply {
     pub(super) answers: Vec<Record>,
     pub(super) additional: Vec<Record>,
     pub(super) negative_ttl: Option<u32>,
+    /// Over UDP it says no more than that it is truncated.
+    pub(super) needs_tcp: bool,
+    /// What is done to the bytes before they leave.
+    pub(super) mangle: fn(&mut Vec<u8>),
 }
 
 impl Reply {
     pub(super) fn code(code: ResponseCode) -> Self {
-        Self { code, answers: Vec::new(), additional: Vec::new(), negative_ttl: None }
+        Self { code, answers: Vec::new(), additional: Vec::new(), negative_ttl: None, needs_tcp: false, mangle: |_| () }
     }
 
     pub(super) fn addresses(query: &Query, count: u8) -> Self {
@@ -108,10 +112,13 @@ async fn serve_udp(socket: UdpSocket, zone: Zone, count: Arc<AtomicUsize>) {
         let socket = socket.clone();
         tokio::spawn(async move {
             let Some(reply) = replying.await else { return };
+            let (needs_tcp, mangle) = (reply.needs_tcp, reply.mangle);
             let response = respond(&request, reply);
             let mut bytes = response.to_vec().unwrap();
-            if bytes.len() > request.max_payload().into() {
+            if needs_tcp || bytes.len() > request.max_payload().into() {
                 bytes = response.truncate().to_vec().unwrap();
+            } else {
+                mangle(&mut bytes);
             }
             let _ = socket.send_to(&bytes, peer).await;
         });
@@ -120,16 +127,21 @@ async fn serve_udp(socket: UdpSocket, zone: Zone, count: Arc<AtomicUsize>) {
 
 async fn serve_tcp(listener: TcpListener, zone: Zone, count: Arc<AtomicUsize>) {
     while let Ok((mut stream, _)) = listener.accept().await {
-        while let Ok(len) = stream.read_u16().await {
-            let mut request = vec![0; len.into()];
-            stream.read_exact(&mut request).await.unwrap();
-            let request = Message::from_vec(&request).unwrap();
-            let replying = zone(request.queries[0].clone(), count.fetch_add(1, Ordering::SeqCst));
-            let Some(reply) = replying.await else { break };
-            let bytes = respond(&request, reply).to_vec().unwrap();
-            stream.write_u16(u16::try_from(bytes.len()).unwrap()).await.unwrap();
-            stream.write_all(&bytes).await.unwrap();
-        }
+        let (zone, count) = (zone.clone(), count.clone());
+        tokio::spawn(async move {
+            while let Ok(len) = stream.read_u16().await {
+                let mut request = vec![0; len.into()];
+                stream.read_exact(&mut request).await.unwrap();
+                let request = Message::from_vec(&request).unwrap();
+                let replying = zone(request.queries[0].clone(), count.fetch_add(1, Ordering::SeqCst));
+                let Some(reply) = replying.await else { break };
+                let mangle = reply.mangle;
+                let mut bytes = respond(&request, reply).to_vec().unwrap();
+                mangle(&mut bytes);
+                stream.write_u16(u16::try_from(bytes.len()).unwrap()).await.unwrap();
+                stream.write_all(&bytes).await.unwrap();
+            }
+        });
     }
 }
 

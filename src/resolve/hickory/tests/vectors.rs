@@ -1,4 +1,4 @@
-//! The test vectors of RFC 9460 appendix D, as bytes.
+//! Bytes of DNS, among them the test vectors of RFC 9460 appendix D.
 
 /// The data of a record: priority, target, and parameters in hexadecimal.
 pub(in crate::resolve::hickory) fn rdata(priority: u16, target: &str, params: &str) -> Vec<u8> {
@@ -10,6 +10,14 @@ pub(in crate::resolve::hickory) fn rdata(priority: u16, target: &str, params: &s
     rdata.push(0);
     rdata.extend(hex(params));
     rdata
+}
+
+/// A response of id 0x1234 to a question for `a.test.`: its flags, and answers in hexadecimal.
+pub(in crate::resolve::hickory) fn response(flags: &str, record_type: u16, answers: &[&str]) -> Vec<u8> {
+    let count = u16::try_from(answers.len()).unwrap();
+    let header = hex(&format!("1234 {flags} 0001 {count:04x} 0000 0000"));
+    let question = hex(&format!("01 61 04 74657374 00 {record_type:04x} 0001"));
+    [header, question, hex(&answers.concat())].concat()
 }
 
 pub(in crate::resolve::hickory) fn hex(text: &str) -> Vec<u8> {
