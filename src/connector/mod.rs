@@ -368,7 +368,7 @@ impl HappyEyeballsConnector {
         let https = kinds == Kinds::PerType && self.settings.asks_https(origin, protected);
         Environment {
             https,
-            waits_for_https: https,
+            waits_for_https: https && self.lookups.waits_for_https(),
             protected,
             alpn: if https { self.alpn() } else { environment.alpn },
             seed: if https { RandomState::new().build_hasher().finish() } else { 0 },

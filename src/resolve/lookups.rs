@@ -39,10 +39,6 @@ impl Lookups {
         self.shared.resolver.kinds()
     }
 
-    pub(crate) fn is_protected(&self) -> bool {
-        self.shared.resolver.is_protected()
-    }
-
     pub(crate) fn names(&self, host: &str) -> Result<Names, ResolveError> {
         self.shared.resolver.names(host)
     }
@@ -54,7 +50,6 @@ impl Lookups {
 
     /// Whether a race should wait for HTTPS records now: not while their queries go unanswered, unless somebody may be
     /// hiding them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "races do not ask for HTTPS records yet"))]
     pub(crate) fn waits_for_https(&self) -> bool {
         self.is_protected() || !self.shared.state().silence.lasts(tokio::time::Instant::now())
     }
