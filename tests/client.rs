@@ -140,7 +140,8 @@ async fn responses_carry_addresses_report_and_tls_facts() {
     assert!(matches!(refused.outcome(), AttemptOutcome::Failed(_)) && refused.tcp().is_none());
     assert!(won.tcp().unwrap() >= won.start() && won.end().unwrap() >= won.tcp().unwrap());
     assert!(report.elapsed() >= won.end().unwrap());
-    assert_eq!(report.queries().len(), 2);
+    // HTTPS, AAAA and A.
+    assert_eq!(report.queries().len(), 3);
 
     let tls = extensions.get::<TlsInfo>().unwrap();
     assert_eq!((tls.version(), tls.alpn()), ("TLSv1.3", Some(&b"h2"[..])));
