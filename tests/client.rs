@@ -16,22 +16,15 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper_happy_eyeballs::report::AttemptOutcome;
 use hyper_happy_eyeballs::{EchStatus, Error, HappyEyeballsConnector, Report, TlsInfo};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpInfo;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use host::{HOST, HTTP, HTTPS, Host, V4};
+use host::{HOST, HTTP, HTTPS, Host, HttpClient, V4, client};
 use lab::{Behaviour, Certificate, Server, Site};
 use support::{chain, connect};
-
-type HttpClient = Client<HappyEyeballsConnector, Empty<Bytes>>;
-
-fn client(connector: HappyEyeballsConnector) -> HttpClient {
-    Client::builder(TokioExecutor::new()).build(connector)
-}
 
 async fn get(client: &HttpClient, uri: &str) -> Response<Bytes> {
     let response = client.get(uri.parse().unwrap()).await.unwrap_or_else(|error| panic!("{}", chain(&error)));
