@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::host::{HTTP, HTTPS, Host, V4, assert_untouched, config};
-use crate::lab::{Reply, Site};
+use futures_util::future::join;
+
+use crate::gate::Gate;
+use crate::host::{HTTP, HTTPS, Host, V4, assert_untouched, config, faulty};
+use crate::lab::{Behaviour, Reply};
 use crate::support::connect;
 use crate::zone::{LONG, Service, patient, peer, publish, records, tried};
 
@@ -44,19 +47,18 @@ async fn records_that_never_come_cost_the_resolution_delay() {
     }
 }
 
-/// The origin was started and is silent: what the records say is next, before the rest of the origin.
+/// The origin is being connected to, and stalls: what the records say is next, before the rest of the origin.
 ///
 /// Proves: TRG-2, CHG-3
 #[tokio::test]
 async fn records_that_come_after_the_start_take_part() {
-    let host = Host::open([(V4[0], Site::Silent), (V4[2], Site::Silent)]).await;
-    let service = Service::target(&host, HTTP).await;
-    // Between the Resolution Delay and the second attempt.
-    let mut config = config();
-    config.attempt_delay(LONG);
-    publish(&host, records([service.record(1)]).after(Duration::from_millis(300)));
-    let connector = host.bare_builder().config(config).plaintext().build().unwrap();
-    let stream = connect(&connector, &host.uri("https")).await.unwrap();
+    let host = Host::open([(V4[0], faulty(Behaviour::Stall)), (V4[2], HTTPS)]).await;
+    let service = Service::target(&host, HTTPS).await;
+    publish(&host, records([service.record(1)]));
+    let mut config = patient();
+    config.resolution_delay(RESOLUTION_DELAY);
+    let (connector, gate) = Gate::closed(&host, config);
+    let (result, ()) = join(connect(&connector, &host.uri("https")), gate.open_after_tcp(&host)).await;
+    let stream = result.unwrap();
     assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0]), service.addr()], "{}", stream.report());
-    assert_eq!(peer(&stream), service.addr());
 }

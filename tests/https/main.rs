@@ -1,6 +1,7 @@
 //! HTTPS records (RFC 9460) on real DNS, TCP and TLS: what is asked, where the race goes, what the server sees.
 
 mod addresses;
+mod gate;
 mod hostile;
 mod late;
 mod protected;

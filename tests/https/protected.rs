@@ -2,66 +2,17 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
-use hyper_happy_eyeballs::resolve::{
-    HickoryResolver, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving,
-};
-use hyper_happy_eyeballs::{Config, Error, HappyEyeballsConnector, MaybeHttpsStream};
-use tokio::sync::Semaphore;
+use hyper_happy_eyeballs::resolve::{QueryKind, ResolveError, ResolveErrorKind};
+use hyper_happy_eyeballs::{Error, MaybeHttpsStream};
 
+use crate::gate::Gate;
 use crate::host::{HTTP, HTTPS, Host, config};
 use crate::lab::{Connection, Reply};
 use crate::support::connect;
 use crate::zone::publish;
-
-/// hickory's answers, held to be protected. HTTPS is asked for when the gate opens.
-struct Protected {
-    resolver: HickoryResolver,
-    gate: Arc<Semaphore>,
-}
-
-impl Resolve for Protected {
-    fn kinds(&self) -> Kinds {
-        self.resolver.kinds()
-    }
-
-    fn names(&self, host: &str) -> Result<Names, ResolveError> {
-        self.resolver.names(host)
-    }
-
-    fn is_protected(&self) -> bool {
-        true
-    }
-
-    fn resolve(&self, name: &str, kind: QueryKind) -> Resolving {
-        let lookup = self.resolver.resolve(name, kind);
-        if kind != QueryKind::Https {
-            return lookup;
-        }
-        let gate = self.gate.clone();
-        Box::pin(async move {
-            gate.acquire().await.expect("nobody closes it").forget();
-            lookup.await
-        })
-    }
-}
-
-/// A connector with protected DNS, and the gate in front of the records.
-fn protected(host: &Host, config: Config) -> (HappyEyeballsConnector, Arc<Semaphore>) {
-    let gate = Arc::new(Semaphore::new(0));
-    let resolver = Protected { resolver: HickoryResolver::with_name_servers([host.dns.addr()]), gate: gate.clone() };
-    (host.builder().resolver(resolver).config(config).build().unwrap(), gate)
-}
-
-/// Opens the gate once TCP is up at the server, on which nothing has come.
-async fn open_after_tcp(host: &Host, gate: &Semaphore) {
-    host.server().until(|connections| !connections.is_empty()).await;
-    assert_eq!(host.server().stray_bytes(), 0);
-    gate.add_permits(1);
-}
 
 /// Somebody may want to hide the records. TCP was up, and not a byte has come.
 ///
@@ -75,8 +26,8 @@ async fn records_that_are_withheld_end_the_connect_before_the_hello() {
     ] {
         host.server().forget();
         publish(&host, reply);
-        let (connector, gate) = protected(&host, config());
-        let (result, ()) = join(connect(&connector, &host.uri("https")), open_after_tcp(&host, &gate)).await;
+        let (connector, gate) = Gate::protected(&host, config());
+        let (result, ()) = join(connect(&connector, &host.uri("https")), gate.open_after_tcp(&host)).await;
         let error = result.unwrap_err();
         assert!(error.is_dns() && !error.is_timeout() && !error.is_tls(), "{error}");
         let message = error.to_string();
@@ -98,7 +49,7 @@ async fn records_that_do_not_come_in_time_end_the_connect() {
     let host = Host::with(HTTPS).await;
     let mut config = config();
     config.dns_timeout(Some(Duration::from_millis(400)));
-    let (connector, _gate) = protected(&host, config);
+    let (connector, _gate) = Gate::protected(&host, config);
     let error = connect(&connector, &host.uri("https")).await.unwrap_err();
     assert!(error.is_dns(), "{error}");
     assert!(error.to_string().contains("no answer in time"), "{error}");
@@ -125,7 +76,7 @@ async fn without_records_the_handshake_follows_the_answer() {
     for reply in [Reply::no_data(), Reply::nx_domain()] {
         host.server().forget();
         publish(&host, reply);
-        let (connector, gate) = protected(&host, config());
+        let (connector, gate) = Gate::protected(&host, config());
         connected_after_the_records(&host, connect(&connector, &host.uri("https")), &gate).await;
         // The client is done a little earlier.
         host.server().until(|connections| connections[0].handshake).await;
@@ -138,7 +89,7 @@ async fn without_records_the_handshake_follows_the_answer() {
 #[tokio::test]
 async fn in_clear_nothing_is_sent_before_the_answer_either() {
     let host = Host::with(HTTP).await;
-    let (connector, gate) = protected(&host, config());
+    let (connector, gate) = Gate::protected(&host, config());
     connected_after_the_records(&host, connect(&connector, &host.uri("http")), &gate).await;
 }
 
@@ -146,9 +97,9 @@ async fn in_clear_nothing_is_sent_before_the_answer_either() {
 async fn connected_after_the_records(
     host: &Host,
     connecting: impl Future<Output = Result<MaybeHttpsStream, Error>>,
-    gate: &Semaphore,
+    gate: &Gate,
 ) {
-    let (result, ()) = join(connecting, open_after_tcp(host, gate)).await;
+    let (result, ()) = join(connecting, gate.open_after_tcp(host)).await;
     let stream = result.unwrap();
     let report = stream.report();
     let answered = report.queries().iter().find(|query| query.kind() == QueryKind::Https).unwrap().end();
