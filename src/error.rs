@@ -246,6 +246,9 @@ impl fmt::Display for Error {
                 Stage::Tls => "tls",
             };
             write!(f, "; {} ", attempt.addr)?;
+            if let Some(target) = &attempt.target {
+                write!(f, "of {target} ")?;
+            }
             match &attempt.outcome {
                 AttemptOutcome::Failed(failure) => write!(f, "{stage} {}: {failure}", failure.kind())?,
                 AttemptOutcome::Denied(reason) => write!(f, "denied: {reason}")?,

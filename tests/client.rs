@@ -6,7 +6,7 @@ mod support;
 
 use std::error::Error as StdError;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,24 +17,15 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper_happy_eyeballs::report::AttemptOutcome;
 use hyper_happy_eyeballs::{EchStatus, Error, HappyEyeballsConnector, Report, TlsInfo};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpInfo;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio_rustls::LazyConfigAcceptor;
 
-use host::{HOST, HTTP, HTTPS, Host, V4, faulty};
+use host::{HOST, HTTP, HTTPS, Host, HttpClient, V4, client, faulty};
 use lab::{Behaviour, Certificate, Server, Site};
 use support::{chain, connect};
-
-type HttpClient = Client<HappyEyeballsConnector, Empty<Bytes>>;
-
-fn client(connector: HappyEyeballsConnector) -> HttpClient {
-    Client::builder(TokioExecutor::new()).build(connector)
-}
 
 async fn get(client: &HttpClient, uri: &str) -> Response<Bytes> {
     let response = client.get(uri.parse().unwrap()).await.unwrap_or_else(|error| panic!("{}", chain(&error)));
@@ -141,7 +132,8 @@ async fn responses_carry_addresses_report_and_tls_facts() {
     assert!(matches!(refused.outcome(), AttemptOutcome::Failed(_)) && refused.tcp().is_none());
     assert!(won.tcp().unwrap() >= won.start() && won.end().unwrap() >= won.tcp().unwrap());
     assert!(report.elapsed() >= won.end().unwrap());
-    assert_eq!(report.queries().len(), 2);
+    // HTTPS, AAAA and A.
+    assert_eq!(report.queries().len(), 3);
 
     let tls = extensions.get::<TlsInfo>().unwrap();
     assert_eq!((tls.version(), tls.alpn()), ("TLSv1.3", Some(&b"h2"[..])));
@@ -202,47 +194,35 @@ async fn a_connection_can_be_upgraded() {
     echo.await.unwrap();
 }
 
-/// A server with a certificate for `name` that tells the server name of every hello.
-async fn sni_server(host: &Host, name: &str) -> (SocketAddr, mpsc::UnboundedReceiver<Option<String>>) {
-    let config = Arc::new(host.ca.server_config(name, Certificate::Good));
+/// A server with a certificate for `name`.
+async fn server_for(host: &Host, name: &str) -> Server {
+    let config = host.ca.server_config(name, Certificate::Good);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    let (sender, names) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await.unwrap();
-            let name = start.client_hello().server_name().map(str::to_owned);
-            // The test that listened may be over.
-            let _ = sender.send(name);
-            let config = config.clone();
-            // A client that does not like the certificate is what some tests want.
-            let _ = start.into_stream(config).await;
-        }
-    });
-    (addr, names)
+    Server::start(listener, Some(Arc::new(config)), Behaviour::Serve).unwrap()
 }
 
 #[tokio::test]
 async fn the_host_is_the_server_name() {
     let host = Host::with(Site::Refused).await;
-    let (addr, mut names) = sni_server(&host, HOST).await;
-    let connector = host.builder().resolve(HOST, [addr]).resolve("alias.lab.test", [addr]).build().unwrap();
+    let server = server_for(&host, HOST).await;
+    let connector =
+        host.builder().resolve(HOST, [server.addr()]).resolve("alias.lab.test", [server.addr()]).build().unwrap();
     connect(&connector, &format!("https://{HOST}/")).await.unwrap();
-    assert_eq!(names.recv().await.unwrap().as_deref(), Some(HOST));
+    assert_eq!(server.hello().await.server_name.as_deref(), Some(HOST));
 
+    server.forget();
     let error = connect(&connector, "https://alias.lab.test/").await.unwrap_err();
     assert!(error.is_certificate(), "{error}");
-    assert_eq!(names.recv().await.unwrap().as_deref(), Some("alias.lab.test"));
+    assert_eq!(server.hello().await.server_name.as_deref(), Some("alias.lab.test"));
 }
 
 #[tokio::test]
 async fn a_final_dot_is_no_part_of_the_server_name() {
     let host = Host::with(Site::Refused).await;
-    let (addr, mut names) = sni_server(&host, HOST).await;
+    let server = server_for(&host, HOST).await;
     host.dns.set(HOST, RecordType::A, lab::Reply::a([Ipv4Addr::LOCALHOST]));
-    connect(&host.connector(), &format!("https://{HOST}.:{}/", addr.port())).await.unwrap();
-    assert_eq!(names.recv().await.unwrap().as_deref(), Some(HOST));
+    connect(&host.connector(), &format!("https://{HOST}.:{}/", server.addr().port())).await.unwrap();
+    assert_eq!(server.hello().await.server_name.as_deref(), Some(HOST));
     assert_eq!(host.dns.asked(HOST, RecordType::A), 1);
 }
 
@@ -250,9 +230,9 @@ async fn a_final_dot_is_no_part_of_the_server_name() {
 #[tokio::test]
 async fn a_literal_sends_no_server_name_and_is_checked_against_the_certificate() {
     let host = Host::with(HTTPS).await;
-    let (addr, mut names) = sni_server(&host, "127.0.0.1").await;
-    connect(&host.connector(), &format!("https://{addr}/")).await.unwrap();
-    assert_eq!(names.recv().await.unwrap(), None);
+    let server = server_for(&host, "127.0.0.1").await;
+    connect(&host.connector(), &format!("https://{}/", server.addr())).await.unwrap();
+    assert_eq!(server.hello().await.server_name, None);
     assert_eq!(host.dns.log().len(), 0);
 
     // This one's certificate is for the name only.
@@ -280,10 +260,10 @@ async fn a_session_that_can_be_resumed_does_not_change_the_delay() {
 #[tokio::test]
 async fn the_server_name_can_be_chosen_by_uri() {
     let host = Host::with(Site::Refused).await;
-    let (addr, mut names) = sni_server(&host, HOST).await;
+    let server = server_for(&host, HOST).await;
     let connector = host
         .builder()
-        .resolve("alias.lab.test", [addr])
+        .resolve("alias.lab.test", [server.addr()])
         .server_name_resolver(|uri: &http::Uri| {
             assert_eq!(uri.host(), Some("alias.lab.test"));
             ServerName::try_from(HOST)
@@ -291,7 +271,7 @@ async fn the_server_name_can_be_chosen_by_uri() {
         .build()
         .unwrap();
     connect(&connector, "https://alias.lab.test/").await.unwrap();
-    assert_eq!(names.recv().await.unwrap().as_deref(), Some(HOST));
+    assert_eq!(server.hello().await.server_name.as_deref(), Some(HOST));
 }
 
 #[tokio::test]

@@ -13,11 +13,9 @@ use futures_util::future::join;
 use hyper_happy_eyeballs::report::{AttemptOutcome, FailureKind, Stage};
 use hyper_happy_eyeballs::resolve::{Answer, Kinds, QueryKind, ResolveError, ResolveErrorKind};
 use hyper_happy_eyeballs::{AddressPolicy, Config, HappyEyeballsConnector, Origin, Pacing, Verdict};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use host::{HTTP, HTTPS, Host, V4, config, faulty};
-use lab::{Behaviour, Certificate, Server, Site};
+use host::{HTTP, HTTPS, Host, V4, assert_untouched, config, faulty};
+use lab::{Behaviour, Certificate, Site};
 use support::{Script, connect, failure, failure_kinds, ready};
 
 /// So long that only a failure, never the timer, can be why the next attempt started.
@@ -232,14 +230,6 @@ async fn a_denied_address_is_not_dialled_and_another_wins() {
     assert!(matches!(denied.outcome(), AttemptOutcome::Denied(reason) if reason == "not for us"));
     assert!(stream.report().to_string().contains("not for us"), "{}", stream.report());
     assert_untouched(host.sites.server(V4[0])).await;
-}
-
-/// Connections are accepted in the order of arrival: when a new one is served, an earlier one would have been counted.
-async fn assert_untouched(server: &Server) {
-    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
-    stream.read_to_end(&mut Vec::new()).await.unwrap();
-    assert_eq!(server.accepted(), 1, "{} was dialled", server.addr());
 }
 
 /// Proves: NAM-9

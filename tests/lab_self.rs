@@ -178,6 +178,9 @@ async fn https_serves_both_versions_and_counts() {
         let response = client.get(format!("https://{}/", server.addr()).parse().unwrap()).await.unwrap();
         assert_eq!(response.version(), version);
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), format!("{}\n", server.addr()));
+        let connection = server.connections().pop().unwrap();
+        assert_eq!(connection.authority, Some(server.addr().to_string()));
+        assert_eq!(connection.hello.unwrap().alpn, alpn);
     }
     assert_eq!((server.accepted(), server.handshakes(), server.requests(), server.stray_bytes()), (2, 2, 2, 0));
     server.forget();

@@ -12,16 +12,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hickory_server::proto::op::Message;
 use hickory_server::proto::rr::rdata::CNAME;
 use hickory_server::proto::rr::{Name as DnsName, RData, RecordType};
 use hyper_happy_eyeballs::report::FailureKind;
-use hyper_happy_eyeballs::resolve::{HickoryResolver, QueryKind, ResolveError, ResolveErrorKind};
+use hyper_happy_eyeballs::resolve::{QueryKind, ResolveError, ResolveErrorKind};
 use hyper_happy_eyeballs::{AddressPolicy, HappyEyeballsConnector, Report, Verdict};
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower_service::Service;
 
-use host::{HOST, HTTP, HTTPS, Host, V4, config, only_ipv4};
+use host::{HOST, HTTP, HTTPS, Host, V4, config, only_ipv4, unanswered_queries};
 use lab::{Loopback, Reply, Site};
 use support::{connect, failure_kinds};
 
@@ -60,30 +59,10 @@ async fn localhost_is_not_asked_for_and_ipv4_alone_will_do() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn aaaa_is_asked_for_before_a() {
     const AAAA: u16 = 28;
-    let socket = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let server = socket.local_addr().unwrap();
     let mut first = Vec::new();
     for _ in 0..50 {
-        let connector = HappyEyeballsConnector::builder()
-            .resolver(HickoryResolver::with_name_servers([server]))
-            .config({
-                let mut config = config();
-                config.dns_linger(Duration::ZERO);
-                config
-            })
-            .plaintext()
-            .build()
-            .unwrap();
-        let asking = tokio::spawn(async move { connect(&connector, "http://www.lab.test/").await });
-        let mut packet = [0; 512];
-        let mut kinds = [0; 2];
-        for kind in &mut kinds {
-            let length = socket.recv(&mut packet).await.unwrap();
-            let query = Message::from_vec(&packet[..length]).unwrap();
-            *kind = u16::from(query.queries[0].query_type());
-        }
-        asking.abort();
-        assert!(asking.await.unwrap_err().is_cancelled());
+        let queries = unanswered_queries("http://www.lab.test/", 2).await;
+        let kinds: Vec<_> = queries.iter().map(|(_, kind)| *kind).collect();
         assert!(kinds.contains(&AAAA), "{kinds:?}");
         first.push(kinds[0]);
     }

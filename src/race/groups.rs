@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Given;
@@ -28,15 +29,17 @@ pub(super) struct Endpoint {
 /// An address that the policy denied.
 pub(super) struct Denied {
     addr: SocketAddr,
+    /// The name that has it.
+    pub(super) name: Arc<str>,
     at: Instant,
     reason: Cow<'static, str>,
 }
 
 impl Denied {
-    pub(super) fn report(&self, start: Instant) -> AttemptReport {
+    pub(super) fn report(&self, target: Option<Arc<str>>, start: Instant) -> AttemptReport {
         AttemptReport {
             addr: self.addr,
-            target: None,
+            target,
             start: self.at - start,
             tcp: None,
             end: Some(self.at - start),
@@ -81,12 +84,12 @@ impl<'a> Roster<'a> {
     }
 
     /// Makes the next group, of the addresses of `name`; those of `service`, if `name` is the target of one.
-    pub(super) fn add(&mut self, name: &str, service: Option<&Service>) -> Standing {
+    pub(super) fn add(&mut self, name: &Arc<str>, service: Option<&Service>) -> Standing {
         let preferred = self.given.environment.preferred;
         let (mut found, mut is_open, mut preferred_is_open) = (false, false, false);
         for leads in [true, false] {
             for query in address_queries(self.queries, name).filter(|query| query.tells_of(preferred) == leads) {
-                found |= self.admit(query.addresses().iter().copied(), service, List::Endpoints);
+                found |= self.admit(name, query.addresses().iter().copied(), service, List::Endpoints);
                 is_open |= query.is_pending();
                 preferred_is_open |= leads && query.is_pending();
             }
@@ -95,7 +98,7 @@ impl<'a> Roster<'a> {
         if self.given.environment.https {
             for family in [preferred, preferred.other()] {
                 let (ips, list) = self.stand_ins(name, family, service);
-                let any = self.admit(ips.into_iter().map(|ip| SocketAddr::new(ip, 0)), service, list);
+                let any = self.admit(name, ips.into_iter().map(|ip| SocketAddr::new(ip, 0)), service, list);
                 found |= any && list == List::Endpoints;
                 preferred_is_open &= !(any && family == preferred);
             }
@@ -129,8 +132,14 @@ impl<'a> Roster<'a> {
         (hints.collect(), if negative { List::Belied } else { List::Endpoints })
     }
 
-    /// Takes in the addresses that may be dialled, each once, at most 16 of a family; false if there are none.
-    fn admit(&mut self, addrs: impl Iterator<Item = SocketAddr>, service: Option<&Service>, list: List) -> bool {
+    /// Takes in the addresses of `name` that may be dialled, each once, at most 16 of a family; false if there are none.
+    fn admit(
+        &mut self,
+        name: &Arc<str>,
+        addrs: impl Iterator<Item = SocketAddr>,
+        service: Option<&Service>,
+        list: List,
+    ) -> bool {
         let Given { origin, environment, config } = self.given;
         let list = match list {
             List::Endpoints => &mut self.endpoints,
@@ -155,7 +164,7 @@ impl<'a> Roster<'a> {
                 }
                 Verdict::Deny(reason) => {
                     if self.denied.len() < MAX_DENIED && self.denied.iter().all(|denied| denied.addr != addr) {
-                        self.denied.push(Denied { addr, at: self.now, reason });
+                        self.denied.push(Denied { addr, name: name.clone(), at: self.now, reason });
                     }
                 }
             }

@@ -146,8 +146,11 @@ impl Resolution {
 
     /// The name whose addresses a group has, where it is not the origin.
     pub(super) fn target(&self, group: usize) -> Option<&Arc<str>> {
-        let is_host = |target: &&Arc<str>| self.name.as_ref().is_some_and(|name| is_same_name(&name.host, target));
-        self.derived.targets.get(group).filter(|target| !is_host(target))
+        self.derived.targets.get(group).filter(|target| !self.is_host(target))
+    }
+
+    fn is_host(&self, other: &str) -> bool {
+        self.name.as_ref().is_some_and(|name| is_same_name(&name.host, other))
     }
 
     /// When what is known is enough to start: `None` while it is not and no timer would make it so.
@@ -183,7 +186,10 @@ impl Resolution {
     }
 
     pub(super) fn report_denied(&self, start: Instant) -> impl Iterator<Item = AttemptReport> {
-        self.denied.iter().map(move |denied| denied.report(start))
+        self.denied.iter().map(move |denied| {
+            let target = Some(&denied.name).filter(|name| !self.is_host(name));
+            denied.report(target.cloned(), start)
+        })
     }
 
     /// Asks for what the answers make necessary, and derives all that hangs on them.

@@ -1,16 +1,18 @@
 //! The drawing of a report: one line a query and attempt, on one time axis.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{AttemptOutcome, AttemptReport, QueryReport, Report, Stage};
 use crate::error::Millis;
+use crate::resolve::{QueryKind, ServiceRecord};
 
 /// Columns of the time axis.
 const WIDTH: usize = 32;
-/// Addresses of an answer that a line names.
+/// Addresses or records of an answer that a line names.
 const SHOWN: usize = 3;
+/// Characters of one record; what comes late in it, hints, can be long.
+const LONGEST_RECORD: usize = 72;
 
 /// Draws the timeline for a terminal: `-` is DNS, `=` TCP, `#` TLS.
 ///
@@ -56,7 +58,8 @@ impl Line {
         let what = match query.result() {
             None => "unanswered".into(),
             Some(Err(error)) => error.to_string(),
-            Some(Ok(addresses)) => list(addresses),
+            Some(Ok(_)) if query.kind == QueryKind::Https => list(&query.services, "; ", record),
+            Some(Ok(addresses)) => list(addresses, " ", |addr| addr.ip().to_string()),
         };
         let label = format!("{} {}", query.kind, query.name);
         Self { label, start: query.start, tcp: None, end: query.end, first_mark: '-', what }
@@ -75,7 +78,11 @@ impl Line {
             AttemptOutcome::Denied(reason) => format!("denied: {reason}"),
         };
         let AttemptReport { addr, start, tcp, end, .. } = *attempt;
-        Self { label: addr.to_string(), start, tcp, end, first_mark: '=', what }
+        let label = match &attempt.target {
+            Some(target) => format!("{addr} of {target}"),
+            None => addr.to_string(),
+        };
+        Self { label, start, tcp, end, first_mark: '=', what }
     }
 
     fn bar(&self, whole: Duration) -> String {
@@ -97,12 +104,20 @@ impl Line {
     }
 }
 
-fn list(addresses: &[SocketAddr]) -> String {
-    let mut text: Vec<_> = addresses.iter().take(SHOWN).map(|addr| addr.ip().to_string()).collect();
-    if addresses.len() > SHOWN {
-        text.push(format!("and {} more", addresses.len() - SHOWN));
+fn list<T>(items: &[T], separator: &str, text: impl Fn(&T) -> String) -> String {
+    let mut texts: Vec<_> = items.iter().take(SHOWN).map(text).collect();
+    if items.len() > SHOWN {
+        texts.push(format!("and {} more", items.len() - SHOWN));
     }
-    text.join(" ")
+    texts.join(separator)
+}
+
+fn record(record: &ServiceRecord) -> String {
+    let text = record.to_string();
+    match text.char_indices().nth(LONGEST_RECORD) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +127,7 @@ mod tests {
     use super::*;
     use crate::origin::Origin;
     use crate::report::{Failure, FailureKind};
-    use crate::resolve::{QueryKind, ResolveError, ResolveErrorKind};
+    use crate::resolve::{ResolveError, ResolveErrorKind};
 
     fn report(uri: &str) -> Report {
         Report::new(Origin::from_uri(&uri.parse().unwrap()).unwrap())
@@ -158,6 +173,45 @@ mod tests {
             "    160.0 ms    320.0 ms  192.0.2.2:443    |                ========########|  won",
         ];
         assert_eq!(report.to_string().lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn records_and_targets_have_their_place() {
+        let mut report = report("https://host.test:8443");
+        let query = |kind, services| QueryReport {
+            name: "_8443._https.host.test.".into(),
+            kind,
+            start: ms(0),
+            end: Some(ms(40)),
+            result: Some(Ok(Vec::new())),
+            services,
+        };
+        let short = |priority| ServiceRecord::new(priority, "t.test.").with_alpn(["h3"]);
+        let hints = (1..9).map(|i| [192, 0, 2, i].into());
+        let long = ServiceRecord::new(1, "svc.test.").with_port(9443).with_hints(hints);
+        report.queries = vec![
+            query(QueryKind::Https, vec![ServiceRecord::alias("cdn.test.")]),
+            query(QueryKind::Https, vec![long, short(2), short(3), short(4), short(5)]),
+        ];
+        report.attempts = vec![AttemptReport {
+            addr: "192.0.2.1:9443".parse().unwrap(),
+            target: Some("svc.test.".into()),
+            start: ms(40),
+            tcp: Some(ms(60)),
+            end: Some(ms(80)),
+            outcome: AttemptOutcome::Won,
+        }];
+        report.elapsed = ms(80);
+        let text = report.to_string();
+        let lines: Vec<_> = text.lines().skip(1).map(|line| &line[26..]).collect();
+        let long = "1 svc.test. port=9443 ipv4hint=192.0.2.1,192.0.2.2,192.0.2.3,192.0.2.4,1...";
+        let several = format!("{long}; 2 t.test. alpn=h3; 3 t.test. alpn=h3; and 2 more");
+        let expected = [
+            "HTTPS _8443._https.host.test.  |----------------                |  0 cdn.test.",
+            &format!("HTTPS _8443._https.host.test.  |----------------                |  {several}"),
+            "192.0.2.1:9443 of svc.test.    |                ========########|  won",
+        ];
+        assert_eq!(lines, expected);
     }
 
     #[test]

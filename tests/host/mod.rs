@@ -4,12 +4,21 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use hickory_server::proto::op::Message;
 use hickory_server::proto::rr::RecordType;
+use http_body_util::Empty;
+use hyper::body::Bytes;
 use hyper_happy_eyeballs::resolve::HickoryResolver;
 use hyper_happy_eyeballs::{Builder, Config, Families, HappyEyeballsConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
 
 use crate::lab::{Behaviour, Ca, Certificate, Dns, Loopback, Reply, Server, Site, Sites};
+use crate::support::connect;
 
 /// The name of the host.
 pub const HOST: &str = "www.lab.test";
@@ -103,4 +112,45 @@ pub async fn only_ipv4(ip: IpAddr, site: Site) -> Vec<(IpAddr, Site)> {
         sites.push((std::net::Ipv6Addr::LOCALHOST.into(), Site::Refused));
     }
     sites
+}
+
+pub type HttpClient = Client<HappyEyeballsConnector, Empty<Bytes>>;
+
+pub fn client(connector: HappyEyeballsConnector) -> HttpClient {
+    Client::builder(TokioExecutor::new()).build(connector)
+}
+
+/// Asserts that nobody has connected to `server`. Connections are accepted in the order of arrival: when a new one is
+/// served, an earlier one would have been counted.
+pub async fn assert_untouched(server: &Server) {
+    let mut stream = TcpStream::connect(server.addr()).await.expect("it listens");
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.expect("it reads");
+    // A server of TLS ends the connection in its own way.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    assert_eq!(server.accepted(), 1, "{} was dialled", server.addr());
+}
+
+/// Name and type of the first `count` queries that a connect to `uri` sends to a name server that says nothing, in the
+/// order of arrival.
+pub async fn unanswered_queries(uri: &'static str, count: usize) -> Vec<(String, u16)> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let mut config = config();
+    config.dns_linger(Duration::ZERO);
+    let connector = HappyEyeballsConnector::builder()
+        .resolver(HickoryResolver::with_name_servers([socket.local_addr().expect("it is bound")]))
+        .config(config)
+        .plaintext()
+        .build()
+        .expect("plaintext is a choice");
+    let asking = tokio::spawn(async move { connect(&connector, uri).await });
+    let mut packet = [0; 512];
+    let mut queries = Vec::new();
+    while queries.len() < count {
+        let length = socket.recv(&mut packet).await.expect("a query");
+        let query = Message::from_vec(&packet[..length]).expect("a query of DNS").queries.remove(0);
+        queries.push((query.name().to_string(), query.query_type().into()));
+    }
+    asking.abort();
+    assert!(asking.await.expect_err("it has no answers").is_cancelled());
+    queries
 }

@@ -23,6 +23,6 @@ pub mod world;
 pub use ca::{Ca, Certificate};
 pub use dns::{Dns, Reply};
 pub use lookup_ip::LookupIp;
-pub use server::{Behaviour, Server};
+pub use server::{Behaviour, Connection, Hello, Server};
 pub use site::{Site, Sites};
 pub use world::{Broken, Kind, Loopback, World};

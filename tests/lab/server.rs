@@ -12,16 +12,17 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
+use rustls::server::{Acceptor, ClientHello};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 
 /// What a server does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +54,12 @@ pub struct Server {
 /// What one accepted connection came to so far.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
+    pub hello: Option<Hello>,
     /// The TLS handshake is done.
     pub handshake: bool,
     pub requests: usize,
+    /// Whom the last request was for: `:authority` or `Host`.
+    pub authority: Option<String>,
     /// What came before the connection was of use, that is before the handshake was done, or without TLS before the
     /// first request.
     pub early_bytes: usize,
@@ -66,6 +70,21 @@ impl Connection {
     /// Whether it got as far as it was meant to.
     pub fn finished(&self) -> bool {
         self.handshake || self.requests > 0
+    }
+}
+
+/// What a ClientHello says in clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    pub server_name: Option<String>,
+    pub alpn: Vec<String>,
+}
+
+impl Hello {
+    fn new(hello: &ClientHello<'_>) -> Self {
+        let alpn = hello.alpn().into_iter().flatten();
+        let alpn = alpn.map(|protocol| String::from_utf8_lossy(protocol).into_owned());
+        Self { server_name: hello.server_name().map(str::to_owned), alpn: alpn.collect() }
     }
 }
 
@@ -82,7 +101,7 @@ impl Server {
         let addr = listener.local_addr()?;
         let log = watch::Sender::default();
         let (running, stopped) = oneshot::channel();
-        let service = Service { addr, tls: tls.map(TlsAcceptor::from), behaviour };
+        let service = Service { addr, tls, behaviour };
         let accepting = tokio::spawn(accept(listener, service, log.clone(), stopped));
         Ok(Self { addr, log, accepting, running })
     }
@@ -98,6 +117,14 @@ impl Server {
     /// TCP connections accepted.
     pub fn accepted(&self) -> usize {
         self.log.borrow().connections.len()
+    }
+
+    /// The first hello that came, once it has.
+    pub async fn hello(&self) -> Hello {
+        let mut log = self.log.subscribe();
+        let hello = |log: &Log| log.connections.iter().find_map(|connection| connection.hello.clone());
+        let log = log.wait_for(|log| hello(log).is_some()).await.expect("a sender is in self");
+        hello(&log).expect("it was waited for")
     }
 
     /// TLS handshakes done.
@@ -138,7 +165,7 @@ impl Server {
 
 struct Service {
     addr: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
     behaviour: Behaviour,
 }
 
@@ -186,7 +213,10 @@ async fn serve(service: Arc<Service>, mut stream: TcpStream, entry: Entry) {
     match &service.tls {
         None => answer(service.addr, stream, entry).await,
         Some(tls) => {
-            if let Ok(stream) = tls.accept(stream).await {
+            let Ok(start) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else { return };
+            let hello = Hello::new(&start.client_hello());
+            entry.update(|connection| connection.hello = Some(hello));
+            if let Ok(stream) = start.into_stream(tls.clone()).await {
                 entry.update(|connection| connection.handshake = true);
                 answer(service.addr, stream, entry).await;
             }
@@ -205,8 +235,13 @@ async fn drain(mut stream: Counted) {
 }
 
 async fn answer(addr: SocketAddr, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, entry: Entry) {
-    let service = service_fn(|_: Request<Incoming>| {
-        entry.update(|connection| connection.requests += 1);
+    let service = service_fn(|request: Request<Incoming>| {
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority = request.uri().authority().map(|authority| authority.as_str()).or(host).map(str::to_owned);
+        entry.update(|connection| {
+            connection.requests += 1;
+            connection.authority = authority;
+        });
         let body = Full::new(Bytes::from(format!("{addr}\n")));
         async { Ok::<_, Infallible>(Response::new(body)) }
     });

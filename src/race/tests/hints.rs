@@ -132,7 +132,12 @@ fn a_denied_hint_is_no_address() {
     scene.at(5).services("1 t.test hints=127.0.0.1,::1,::ffff:127.0.0.2; 2 . port=8443 hints=6p; 3 u.test hints=6u");
     scene.answer_of("t.test", Aaaa, "6p").at(3000);
     assert_eq!(scene.starts(), "5 6p, 255 6u");
-    let mut denied: Vec<_> = scene.report().attempts().iter().skip(2).map(|it| it.addr().to_string()).collect();
+    let report = scene.report();
+    let denied = report.attempts().iter().skip(2).map(|it| (it.addr().to_string(), it.target()));
+    let mut denied: Vec<_> = denied.collect();
     denied.sort();
-    assert_eq!(denied, ["127.0.0.1:443", "127.0.0.2:443", "[2001:db8::10]:8443", "[::1]:443"]);
+    let target = Some("t.test");
+    let expected =
+        [("127.0.0.1:443", target), ("127.0.0.2:443", target), ("[2001:db8::10]:8443", None), ("[::1]:443", target)];
+    assert_eq!(denied, expected.map(|(addr, target)| (addr.to_owned(), target)));
 }

@@ -1,0 +1,69 @@
+//! hickory's answers, with a gate in front of the records: a test opens it when what it waits for has happened.
+
+use std::sync::Arc;
+
+use hyper_happy_eyeballs::resolve::{HickoryResolver, Kinds, Names, QueryKind, Resolve, ResolveError, Resolving};
+use hyper_happy_eyeballs::{Config, HappyEyeballsConnector};
+use tokio::sync::Semaphore;
+
+use crate::host::Host;
+
+/// HTTPS is asked for when it opens.
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    /// A connector behind a closed gate.
+    pub(crate) fn closed(host: &Host, config: Config) -> (HappyEyeballsConnector, Self) {
+        Self::before(host, config, false)
+    }
+
+    /// The same, with answers that count as protected.
+    pub(crate) fn protected(host: &Host, config: Config) -> (HappyEyeballsConnector, Self) {
+        Self::before(host, config, true)
+    }
+
+    fn before(host: &Host, config: Config, protected: bool) -> (HappyEyeballsConnector, Self) {
+        let gate = Arc::new(Semaphore::new(0));
+        let resolver = HickoryResolver::with_name_servers([host.dns.addr()]);
+        let gated = Gated { resolver, gate: gate.clone(), protected };
+        (host.builder().resolver(gated).config(config).build().expect("TLS is chosen"), Self(gate))
+    }
+
+    /// Opens for one query, once TCP is up at the host's server.
+    pub(crate) async fn open_after_tcp(&self, host: &Host) {
+        host.server().until(|connections| !connections.is_empty()).await;
+        self.0.add_permits(1);
+    }
+}
+
+struct Gated {
+    resolver: HickoryResolver,
+    gate: Arc<Semaphore>,
+    protected: bool,
+}
+
+impl Resolve for Gated {
+    fn kinds(&self) -> Kinds {
+        self.resolver.kinds()
+    }
+
+    fn names(&self, host: &str) -> Result<Names, ResolveError> {
+        self.resolver.names(host)
+    }
+
+    fn is_protected(&self) -> bool {
+        self.protected
+    }
+
+    fn resolve(&self, name: &str, kind: QueryKind) -> Resolving {
+        let lookup = self.resolver.resolve(name, kind);
+        if kind != QueryKind::Https {
+            return lookup;
+        }
+        let gate = self.gate.clone();
+        Box::pin(async move {
+            gate.acquire().await.expect("nobody closes it").forget();
+            lookup.await
+        })
+    }
+}

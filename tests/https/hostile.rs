@@ -1,0 +1,104 @@
+//! Records of somebody who means no good.
+
+use std::collections::BTreeSet;
+
+use hickory_server::proto::rr::rdata::NULL;
+use hickory_server::proto::rr::{RData, RecordType};
+use hyper_happy_eyeballs::report::AttemptOutcome;
+use hyper_happy_eyeballs::{AddressPolicy, Verdict};
+
+use crate::host::{HOST, HTTPS, Host, V4, assert_untouched};
+use crate::lab::Reply;
+use crate::support::connect;
+use crate::zone::{LONG, Record, Service, TARGET, patient, publish, records, tried};
+
+/// Neither by hint nor by target does a record lead to where the policy does not.
+///
+/// Proves: NAM-9
+#[tokio::test]
+async fn a_record_does_not_lead_to_a_denied_address() {
+    let host = Host::with(HTTPS).await;
+    let inner = Service::open(&host, TARGET, V4[1], HTTPS).await;
+    let mut config = patient();
+    config.address_policy(AddressPolicy::new(|_, addr| match V4[1..].contains(&addr.ip()) {
+        true => Verdict::deny("not for strangers"),
+        false => Verdict::Allow,
+    }));
+    let by_hint = Record::new(1, "nowhere.lab.test").port(inner.addr().port()).hint(V4[1]);
+    for record in [inner.record(1), by_hint] {
+        publish(&host, records([record]));
+        let stream = connect(&host.configured(config.clone()), &host.uri("https")).await.unwrap();
+        let report = stream.report();
+        assert_eq!(tried(report.attempts()), [host.addr(V4[0])], "{report}");
+        let denied = report.attempts().iter().find(|attempt| attempt.addr() == inner.addr()).unwrap();
+        assert!(matches!(denied.outcome(), AttemptOutcome::Denied(reason) if reason == "not for strangers"));
+        assert!(denied.target().is_some(), "{report}");
+        assert!(report.elapsed() < LONG, "{report}");
+    }
+    assert_untouched(inner.server()).await;
+}
+
+/// A mail server that takes a request for a mail.
+///
+/// Proves: SVC-13
+#[tokio::test]
+async fn a_port_of_another_protocol_is_not_dialled() {
+    let host = Host::with(HTTPS).await;
+    for port in [0, 25, 6667] {
+        publish(&host, records([Record::new(1, TARGET).port(port).hint(V4[1])]));
+        let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
+        assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])], "{}", stream.report());
+    }
+    assert_eq!(host.dns.asked(TARGET, RecordType::A), 0);
+}
+
+/// The answer comes over TCP, and eight of its targets are asked for.
+#[tokio::test]
+async fn a_thousand_targets_are_not_a_thousand_queries() {
+    let host = Host::with(HTTPS).await;
+    publish(&host, records((1..=1000).map(|i| Record::new(i, &format!("t{i}.lab.test")))));
+    let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
+    assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])]);
+    let log = host.dns.log();
+    let targets: BTreeSet<_> = log.iter().filter(|query| query.name.starts_with('t')).map(|it| &it.name).collect();
+    let best: Vec<_> = (1..=8).map(|i| format!("t{i}.lab.test.")).collect();
+    assert!(targets.into_iter().eq(&best), "{log:?}");
+    assert_eq!(stream.report().queries()[0].services().len(), 1000);
+}
+
+/// It is as if there were no records, and nothing waits for what cannot come.
+///
+/// Proves: SVC-4
+#[tokio::test]
+async fn a_loop_of_aliases_ends_at_the_origin() {
+    let host = Host::with(HTTPS).await;
+    let own = format!("_{}._https.{HOST}", host.sites.port());
+    for round in [vec!["a.lab.test", "b.lab.test", "a.lab.test"], vec!["a.lab.test", "a.lab.test"], vec![&own]] {
+        publish(&host, records([Record::alias(round[0])]));
+        for pair in round.windows(2) {
+            host.dns.set(pair[0], RecordType::HTTPS, records([Record::alias(pair[1])]));
+        }
+        let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
+        assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])], "{}", stream.report());
+        assert!(stream.report().elapsed() < LONG, "{}", stream.report());
+    }
+    for name in ["a.lab.test", "b.lab.test"] {
+        assert!(host.dns.asked(name, RecordType::HTTPS) <= 2, "{name}");
+    }
+}
+
+/// One record that cannot be read makes the set worth nothing: the good one beside it is not followed.
+///
+/// Proves: SVC-1
+#[tokio::test]
+async fn a_malformed_set_is_none() {
+    let host = Host::with(HTTPS).await;
+    let service = Service::target(&host, HTTPS).await;
+    // Priority, the root, and a port of one byte.
+    let malformed = RData::Unknown { code: RecordType::HTTPS, rdata: NULL::with(vec![0, 2, 0, 0, 3, 0, 1, 80]) };
+    publish(&host, Reply::records([service.record(1).into(), malformed]));
+    let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
+    assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])], "{}", stream.report());
+    assert_eq!(host.dns.asked(TARGET, RecordType::A), 0);
+    assert_untouched(service.server()).await;
+}
