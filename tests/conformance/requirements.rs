@@ -25,15 +25,10 @@ pub(crate) enum Mark {
     Partly(String),
     Later(String),
     NotBuilt(String),
-    /// It is being built.
-    Todo,
 }
 
 impl Mark {
     fn parse(text: &str) -> Option<Self> {
-        if text == "todo" {
-            return Some(Self::Todo);
-        }
         let (word, reason) = text.split_once(": ")?;
         let reason = reason.to_owned();
         match word {
@@ -102,7 +97,6 @@ fn a_requirement_has_an_id_a_level_a_text_and_perhaps_a_mark() {
     let plain = read("ATT-1 | M | One start, a timer");
     assert_eq!((&*plain.id, &*plain.level, &*plain.text), ("ATT-1", "M", "One start, a timer"));
     assert_eq!(plain.mark, None);
-    assert_eq!(read("A-1 | - | x | todo").mark, Some(Mark::Todo));
     assert_eq!(read("A-1 | m | x | partly: but y: z").mark, Some(Mark::Partly("but y: z".into())));
     assert_eq!(read("A-1 | m | x | later: with y").mark, Some(Mark::Later("with y".into())));
     assert_eq!(read("A-1 | m | x | not built: y").mark, Some(Mark::NotBuilt("y".into())));
@@ -115,7 +109,7 @@ fn a_requirement_that_cannot_be_read_is_a_problem() {
         ("ATT-1 | MUST | x", "\"MUST\" is no level"),
         ("ATT-1 | M | x | soon: y", "\"soon: y\" is no mark"),
         ("ATT-1 | M | x | later", "\"later\" is no mark"),
-        ("ATT-1 | M | x | todo | later: y", "more than one mark"),
+        ("ATT-1 | M | x | partly: y | later: y", "more than one mark"),
     ] {
         let found = requirement(line).unwrap_err();
         assert!(found.starts_with("tests/requirements.txt:4: ") && found.contains(problem), "{found}");

@@ -44,14 +44,10 @@ fn totals(sections: &[Section]) -> String {
     let proven = count(Option::is_none) + partly;
     let later = count(|mark| matches!(mark, Some(Mark::Later(_))));
     let not_built = count(|mark| matches!(mark, Some(Mark::NotBuilt(_))));
-    let todo = match count(|mark| *mark == Some(Mark::Todo)) {
-        0 => String::new(),
-        count => format!(", {count} being built"),
-    };
     let all = marks().count();
     format!(
         "Of {all} requirements {proven} are proven, {partly} of them in part; {later} come later, {not_built} are not \
-         built{todo}."
+         built."
     )
 }
 
@@ -68,7 +64,6 @@ fn proof(requirement: &Requirement, claims: &[Claim]) -> String {
         Some(Mark::Partly(reason)) => lines.insert(0, format!("partly: {reason}")),
         Some(Mark::Later(reason)) => lines.push(format!("later: {reason}")),
         Some(Mark::NotBuilt(reason)) => lines.push(format!("not built: {reason}")),
-        Some(Mark::Todo) => lines.push("being built".to_owned()),
     }
     lines.join("<br>")
 }
@@ -100,7 +95,6 @@ fn the_table_has_a_row_a_requirement_and_the_proofs_by_file_and_name() {
         "## Two",
         "B-1 | - | x | partly: y",
         "B-2 | m | x | not built: z",
-        "B-3 | m | x | todo",
     ];
     let (sections, _) = parse_requirements(&lines.join("\n"));
     let test = |file, name, ids| parse_claims(file, &format!("/// Proves: {ids}\n#[test]\nfn {name}() {{}}")).0;
@@ -122,10 +116,9 @@ fn the_table_has_a_row_a_requirement_and_the_proofs_by_file_and_name() {
 |---|---|---|---|
 | B-1 | - | x | partly: y<br>b.rs: `b` |
 | B-2 | m | x | not built: z |
-| B-3 | m | x | being built |
 "
     );
-    let totals = "Of 5 requirements 2 are proven, 1 of them in part; 1 come later, 1 are not built, 1 being built.\n";
+    let totals = "Of 4 requirements 2 are proven, 1 of them in part; 1 come later, 1 are not built.\n";
     assert!(text.contains(totals), "{text}");
 }
 

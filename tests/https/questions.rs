@@ -117,7 +117,10 @@ async fn a_name_of_mdns_has_no_records() {
     }
 }
 
-/// The setting turns them off, also where an upgrade is asked for, and older clients know nothing of them.
+/// The setting turns them off, as a proxy needs it, also where an upgrade is asked for; and older clients know nothing
+/// of them.
+///
+/// Proves: SVC-27
 #[tokio::test]
 async fn settings_without_records_ask_for_none() {
     let host = Host::with(HTTP).await;

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
-use hickory_server::proto::rr::RecordType;
+use hickory_server::proto::rr::rdata::HTTPS;
+use hickory_server::proto::rr::rdata::svcb::{Alpn, IpHint, SVCB, SvcParamKey, SvcParamValue};
+use hickory_server::proto::rr::{Name, RData, RecordType};
 use hyper_happy_eyeballs::{Config, MaybeHttpsStream};
 
-use crate::capture::Capture;
-use crate::lab::{Behaviour, Ca, Dns};
+use crate::capture::{Capture, Payload};
+use crate::lab::{Behaviour, Ca, Dns, Reply};
 use crate::namespace::in_namespace;
 use crate::network::*;
 
@@ -27,6 +29,13 @@ fn assert_nothing_wasted(capture: &mut Capture, dns: &Dns, stream: &MaybeHttpsSt
     assert!(capture.answers(dns.addr().port()).iter().all(|answer| *answer > last));
 }
 
+/// Asserts that no datagram left but to the name server and from it.
+fn assert_no_udp_but_dns(capture: &mut Capture, dns: &Dns) {
+    let datagrams = capture.packets().iter().filter(|packet| matches!(packet.payload, Payload::Udp(_)));
+    let others: Vec<_> = datagrams.filter(|packet| ![packet.to, packet.from].contains(&dns.addr())).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
 /// Proves: DNS-5, TLS-1
 #[test]
 fn http_sends_one_syn_and_one_query_a_type() {
@@ -40,7 +49,9 @@ fn http_sends_one_syn_and_one_query_a_type() {
     });
 }
 
-/// Proves: DNS-4, DNS-5
+/// Nor where records offer HTTP/3 at hinted addresses: these are known before they are asked for, and only TCP is used.
+///
+/// Proves: DNS-4, DNS-5, QUI-4
 #[test]
 fn https_sends_one_syn_and_one_query_a_type() {
     in_namespace(|| async {
@@ -48,13 +59,30 @@ fn https_sends_one_syn_and_one_query_a_type() {
         let ca = Ca::new();
         let servers =
             [https_server(&ca, LOCAL_V6, Behaviour::Serve).await, https_server(&ca, LOCAL_V4, Behaviour::Serve).await];
-        let dns = dns(&[LOCAL_V6, LOCAL_V4]).await;
-        let mut connector = builder(&dns).tls_config(ca.client_config(&[])).enable_all_versions().build().unwrap();
-        let mut capture = Capture::start();
-        let stream = get(&mut connector, &format!("https://{HOST}:{PORT}/")).await.unwrap();
-        let types = [RecordType::HTTPS, RecordType::AAAA, RecordType::A];
-        assert_nothing_wasted(&mut capture, &dns, &stream, &types);
-        assert_eq!(stream.tls_info().and_then(|tls| tls.alpn().map(<[u8]>::to_vec)), Some(b"h2".to_vec()));
-        assert_eq!(servers.each_ref().map(|server| server.accepted()), [1, 0]);
+        for (round, protocols) in [&[][..], &["h3", "h2"], &["h3"]].into_iter().enumerate() {
+            let dns = dns(&[LOCAL_V6, LOCAL_V4]).await;
+            if !protocols.is_empty() {
+                offer(&dns, protocols);
+            }
+            let mut connector = builder(&dns).tls_config(ca.client_config(&[])).enable_all_versions().build().unwrap();
+            let mut capture = Capture::start();
+            let stream = get(&mut connector, &format!("https://{HOST}:{PORT}/")).await.unwrap();
+            let types = [RecordType::HTTPS, RecordType::AAAA, RecordType::A];
+            assert_nothing_wasted(&mut capture, &dns, &stream, &types);
+            assert_no_udp_but_dns(&mut capture, &dns);
+            assert_eq!(stream.tls_info().and_then(|tls| tls.alpn().map(<[u8]>::to_vec)), Some(b"h2".to_vec()));
+            assert_eq!(servers.each_ref().map(|server| server.accepted()), [round + 1, 0]);
+        }
     });
+}
+
+/// Gives `HOST` an HTTPS record with these protocols, which leads to itself and hints at its addresses.
+fn offer(dns: &Dns, protocols: &[&str]) {
+    let alpn = SvcParamValue::Alpn(Alpn(protocols.iter().map(|&protocol| protocol.to_owned()).collect()));
+    let v4 = SvcParamValue::Ipv4Hint(IpHint(vec![LOCAL_V4.parse().expect("an address")]));
+    let v6 = SvcParamValue::Ipv6Hint(IpHint(vec![LOCAL_V6.parse().expect("an address")]));
+    let params = vec![(SvcParamKey::Alpn, alpn), (SvcParamKey::Ipv4Hint, v4), (SvcParamKey::Ipv6Hint, v6)];
+    let target = Name::from_ascii(format!("{HOST}.")).expect("a name");
+    let record = RData::HTTPS(HTTPS(SVCB::new(1, target, params)));
+    dns.set(&format!("_{PORT}._https.{HOST}"), RecordType::HTTPS, Reply::records([record]));
 }
