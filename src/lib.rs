@@ -2,7 +2,7 @@
 //!
 //! [`HappyEyeballsConnector`] is a tower `Service<Uri>` that takes the place of hyper-util's `HttpConnector` (and, as
 //! it has TLS, of hyper-rustls around it). It follows RFC 8305 and its successor,
-//! draft-ietf-happy-happyeyeballs-v3: A and AAAA are asked for separately and used when they arrive, one address
+//! draft-ietf-happy-happyeyeballs-v3: HTTPS, AAAA and A are asked for separately and used when they arrive, one endpoint
 //! after the other is tried 250 ms apart without giving up the earlier ones, and the first that has finished TCP *and*
 //! TLS wins.
 //!
@@ -31,15 +31,17 @@
 //! 1. The [`Origin`] is read from the `Uri`: scheme, host, port.
 //! 2. The resolver says what to ask for: nothing for a literal, a name in the hosts file, or an override; otherwise the
 //!    names of the search list, one after the other. See [`resolve`].
-//! 3. AAAA and A are asked for at once. The first answer starts the race, except that an IPv4 answer gives the IPv6
-//!    answer 50 ms, the Resolution Delay.
-//! 4. Endpoints that the [`AddressPolicy`] lets through are put in the order of RFC 6724 section 6, by the source address
-//!    that the system would use for each and its [`PolicyTable`]; then the families take turns. A resolver that answers
-//!    both families at once has its own order, and keeps it.
-//! 5. One attempt starts after the other: one Connection Attempt Delay (250 ms) apart, or at once, but never within
+//! 3. HTTPS, AAAA and A are asked for at once, HTTPS for `https` origins only. The first address starts the race, except
+//!    that it gives the IPv6 answer and the HTTPS records 50 ms, the Resolution Delay.
+//! 4. HTTPS records say where the service is: at other names, whose addresses are then asked for, at other ports, in
+//!    order of priority. Each service is a group of endpoints; the origin's own addresses are the last.
+//! 5. Endpoints that the [`AddressPolicy`] lets through are put, within their group, in the order of RFC 6724 section 6,
+//!    by the source address that the system would use for each and its [`PolicyTable`]; then the families take turns. A
+//!    resolver that answers both families at once has its own order, and keeps it.
+//! 6. One attempt starts after the other: one Connection Attempt Delay (250 ms) apart, or at once, but never within
 //!    10 ms, when the last one failed. No attempt is given up for being slow.
-//! 6. The first endpoint that has finished TCP, and TLS where the scheme asks for it, wins. The others are closed.
-//! 7. The stream and the [`Report`] of all this are handed out; the report stands in each response's extensions as
+//! 7. The first endpoint that has finished TCP, and TLS where the scheme asks for it, wins. The others are closed.
+//! 8. The stream and the [`Report`] of all this are handed out; the report stands in each response's extensions as
 //!    `Arc<Report>`, beside hyper-util's `HttpInfo` and, with TLS, [`TlsInfo`].
 //!
 //! If nothing wins, the [`Error`] has the same report and names every address with its stage, cause and time.
