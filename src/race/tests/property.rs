@@ -175,14 +175,14 @@ impl Rules {
         for query in report.queries().iter().filter(|query| Some(query.name()) == name) {
             let asked = u64::try_from(query.start().as_millis()).unwrap();
             let replies = world.replies.iter().filter(|it| it.kind == query.kind() && NAMES[it.name] == query.name());
-            // A second answer replaces the first.
-            let known = |at: u64| {
-                let came = replies.clone().filter(|it| asked + it.after <= at);
-                let last = came.max_by_key(|it| it.after).and_then(|it| it.result.clone().ok());
-                last.map(|content| content.addresses().to_vec()).unwrap_or_default()
-            };
-            let still: BTreeSet<_> = self.usable(&known(scene.now())).into_iter().collect();
-            left.extend(self.usable(&known(time)).into_iter().filter(|number| still.contains(number)));
+            // A later answer replaces an earlier one, so what counts has to stand in every one since then.
+            let addresses =
+                |reply: &Reply| self.usable(reply.result.as_ref().map_or(&[][..], |content| content.addresses()));
+            let known = replies.clone().filter(|it| asked + it.after <= time).max_by_key(|it| it.after);
+            let later = replies.filter(|it| (time + 1..=scene.now()).contains(&(asked + it.after)));
+            let later: Vec<_> = later.map(addresses).collect();
+            let known = known.map(addresses).unwrap_or_default();
+            left.extend(known.into_iter().filter(|number| later.iter().all(|answer| answer.contains(number))));
         }
         let mut left: Vec<_> = left.into_iter().map(|number| scene.at_origin(numbered(number))).collect();
         left.retain(|addr| !scene.attempts.contains(addr));
