@@ -116,7 +116,9 @@ impl<'a> Route<'a> {
         // Under a name that does not exist there is nothing (RFC 8020).
         let does_not_exist = |query: &Query| query.failure() == Some(ResolveErrorKind::NxDomain);
         self.open = query.is_pending() && !address_queries(self.queries, host).any(does_not_exist);
-        let has_failed = query.failure().is_some() && !query.is_negative();
+        // A malformed set is as good as none (RFC 9460 section 2.2).
+        let is_missing = |kind: ResolveErrorKind| kind.is_negative_answer() || kind == ResolveErrorKind::Malformed;
+        let has_failed = query.failure().is_some_and(|kind| !is_missing(kind));
         self.ending = (has_failed && self.given.environment.protected).then_some(Ending::Withheld);
     }
 

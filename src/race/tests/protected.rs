@@ -2,7 +2,7 @@
 
 use super::scene::{Scene, Setup};
 use crate::resolve::QueryKind::{A, Aaaa, Https};
-use crate::resolve::ResolveErrorKind::{NoData, NxDomain, Other, Refused, ServFail, Timeout};
+use crate::resolve::ResolveErrorKind::{Malformed, NoData, NxDomain, Other, Refused, ServFail, Timeout};
 
 fn protected(change: impl FnOnce(&mut Setup)) -> Scene {
     let mut scene = Scene::with(|setup| {
@@ -31,12 +31,12 @@ fn on_protected_dns_a_failed_lookup_ends_the_connect() {
     protected(|_| {}).at(5).answer(Aaaa, "6a").at(55).expect_start("6a").at(5000).expect("cancel 6a, withheld");
 }
 
-/// That there are none is an answer.
+/// That there are none is an answer, and a malformed set is as good as none.
 ///
-/// Proves: SVC-17
+/// Proves: SVC-1, SVC-17
 #[test]
 fn on_protected_dns_a_name_without_records_is_connected_to() {
-    for kind in [NoData, NxDomain] {
+    for kind in [NoData, NxDomain, Malformed] {
         let mut scene = protected(|_| {});
         scene.at(5).answer(Aaaa, "6a").dns_fails(Https, kind).expect_start("6a").at(9).tcp("6a").expect("handshake 6a");
     }
