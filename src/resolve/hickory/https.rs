@@ -74,19 +74,15 @@ fn additional(records: &[Record], targets: &[Name]) -> Vec<(Arc<str>, IpAddr, u3
         }
     }
     let mut seen = HashSet::new();
-    let mut additional = Vec::new();
-    for target in targets.iter().filter(|target| seen.insert(*target)) {
-        let (owner, alias_ttl) = aliases.follow(target);
-        let Some(addresses) = addresses.get(owner) else { continue };
+    let targets = targets.iter().filter(|target| seen.insert(*target));
+    let additional = targets.flat_map(|target| {
+        let (owner, lifetime) = aliases.follow(target);
         let name = Arc::<str>::from(target.to_ascii());
-        additional.extend(addresses.iter().map(|(ip, ttl)| (name.clone(), *ip, alias_ttl.min(*ttl))));
-        // Each of many targets could be an alias of one name with many addresses.
-        if additional.len() >= MAX_ADDITIONAL {
-            break;
-        }
-    }
-    additional.truncate(MAX_ADDITIONAL);
-    additional
+        let addresses = addresses.get(owner).into_iter().flatten();
+        addresses.map(move |(ip, ttl)| (name.clone(), *ip, lifetime.min(*ttl)))
+    });
+    // Each of many targets could be an alias of one name with many addresses.
+    additional.take(MAX_ADDITIONAL).collect()
 }
 
 fn malformed(why: Malformed) -> ResolveError {

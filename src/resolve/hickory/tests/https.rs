@@ -176,8 +176,8 @@ async fn names_of_mdns_have_no_services_in_dns() {
     }
     assert_eq!(server.queries(), (0, 0));
     resolver.resolve("printer.local.", QueryKind::Aaaa).await.unwrap();
-    for name in ["local.test.", "notlocal."] {
+    for name in ["local.test.", "notlocal.", "_8443._https.local.test."] {
         resolver.resolve(name, QueryKind::Https).await.unwrap_err();
     }
-    assert_eq!(server.queries(), (3, 0));
+    assert_eq!(server.queries(), (4, 0));
 }

@@ -93,6 +93,7 @@ async fn a_query_given_up_counts_if_it_had_its_time() {
     let lookups = scripted([]);
     for _ in 0..5 {
         give_up(&lookups, 49 * MS, Duration::ZERO).await;
+        timeout(60 * MS, lookups.lookup(&name("a."), QueryKind::A, Duration::ZERO)).await.unwrap_err();
     }
     assert!(lookups.waits_for_https());
     for waits in [true, true, false] {
