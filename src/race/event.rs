@@ -18,6 +18,7 @@ pub struct AttemptId(pub(crate) usize);
 
 /// What a race knows of its host and its resolver before it starts.
 #[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)] // the connector makes them
 pub struct Environment {
     /// What to ask for.
     pub names: Names,

@@ -242,17 +242,20 @@ impl Watched {
             || seen.tcp.is_some_and(|tcp| ran_out(tcp, self.config.tls_timeout))
     }
 
-    /// Whether the race has to wait for the answer to `query` before it gives up. Not for what is asked of other names,
-    /// to which records may have ceased to lead; nor for records, where they are not waited for or the name does not
-    /// exist.
+    /// Whether the race has to wait for the answer to `query` before it gives up. Not for what is asked of other names
+    /// than the last of the search list, to which records may have ceased to lead; nor for its records, where they are
+    /// not waited for or the name does not exist.
     fn matters(&self, query: &Asked) -> bool {
         let Names::Ask(names) = &self.environment.names else { return false };
+        let is_searched = |it: &&Asked| it.kind != QueryKind::Https && names.contains(&it.name);
+        let Some(name) = self.queries.iter().rfind(is_searched).map(|it| &it.name) else { return false };
         if query.kind != QueryKind::Https {
-            return names.contains(&query.name);
+            return query.name == *name;
         }
-        let Some(name) = names.iter().find(|name| query.name.ends_with(&***name)) else { return false };
+        let is_record = |it: &&Asked| it.kind == QueryKind::Https && it.name.ends_with(&**name);
+        let is_first = self.queries.iter().find(is_record).is_some_and(|first| first.name == query.name);
         let exists = !self.queries.iter().any(|other| other.name == *name && other.nonexistent);
-        exists && self.environment.waits_for_https
+        is_first && exists && self.environment.waits_for_https
     }
 
     fn is_something_pending(&self, now: Instant, matters: impl Fn(&Asked) -> bool) -> bool {
