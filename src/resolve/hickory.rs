@@ -156,10 +156,11 @@ async fn lookup(servers: &Servers, name: Name, record_type: RecordType) -> Resul
     }
     let lookup = result?;
     let records = lookup.answers().iter().filter(|record| record.record_type() == record_type);
-    let addresses: Vec<_> = records.clone().filter_map(|record| record.data.ip_addr()).collect();
-    let Some(owner) = records.map(|record| &record.name).next() else { return Err(no_data()) };
-    let answer = Answer::from_ips(addresses).expires(lookup.valid_until());
-    Ok(if *owner == name { answer } else { answer.with_canonical_name(owner.to_ascii()) })
+    let addresses: Vec<_> = records.filter_map(|record| record.data.ip_addr()).collect();
+    if addresses.is_empty() {
+        return Err(no_data());
+    }
+    Ok(Answer::from_ips(addresses).expires(lookup.valid_until()))
 }
 
 struct Shared {

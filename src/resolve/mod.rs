@@ -116,7 +116,6 @@ pub struct Answer {
     pub(crate) services: Vec<ServiceRecord>,
     /// Of other names, which came along.
     pub(crate) additional: Vec<(Arc<str>, IpAddr)>,
-    pub(crate) canonical: Option<Arc<str>>,
     pub(crate) expires: Option<Instant>,
 }
 
@@ -141,12 +140,6 @@ impl Answer {
     /// does not ask for them again (RFC 9460 section 5).
     pub fn with_additional<N: Into<Arc<str>>>(mut self, addresses: impl IntoIterator<Item = (N, IpAddr)>) -> Self {
         self.additional.extend(addresses.into_iter().map(|(name, ip)| (name.into(), ip)));
-        self
-    }
-
-    /// The name that the addresses belong to, where it is not the name that was asked for: after a CNAME.
-    pub fn with_canonical_name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.canonical = Some(name.into());
         self
     }
 

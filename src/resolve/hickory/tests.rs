@@ -49,7 +49,7 @@ async fn neither_family_waits_for_the_other() {
             if slow == RecordType::A { (QueryKind::A, QueryKind::Aaaa) } else { (QueryKind::Aaaa, QueryKind::A) };
         let waiting = tokio::spawn(resolver.resolve(HOST, first));
         let answer = resolver.resolve(HOST, second).await.unwrap();
-        assert_eq!((answer.addresses.len(), answer.canonical), (2, None));
+        assert_eq!(answer.addresses.len(), 2);
         assert_eq!(answer.addresses[0].is_ipv4(), second == QueryKind::A);
         assert!(expires_in(answer.expires) > Duration::from_secs(50));
         assert!(!waiting.is_finished());
@@ -104,7 +104,6 @@ async fn a_chain_of_aliases_lives_as_long_as_its_shortest_link() {
     });
     let answer = server.resolver(LONG).resolve(HOST, QueryKind::A).await.unwrap();
     assert_eq!(answer.addresses, ["192.0.2.1:0".parse().unwrap()]);
-    assert_eq!(answer.canonical.as_deref(), Some("target.example."));
     assert!(expires_in(answer.expires) <= Duration::from_secs(5));
 }
 
