@@ -15,7 +15,7 @@ use hyper_happy_eyeballs::resolve::{Answer, Kinds, QueryKind, ResolveError, Reso
 use hyper_happy_eyeballs::{AddressPolicy, Config, HappyEyeballsConnector, Origin, Pacing, Verdict};
 
 use host::{HTTP, HTTPS, Host, V4, assert_untouched, config, faulty};
-use lab::{Behaviour, Certificate, Server, Site};
+use lab::{Behaviour, Certificate, Site};
 use support::{Script, connect, failure, failure_kinds, ready};
 
 /// So long that only a failure, never the timer, can be why the next attempt started.
