@@ -9,7 +9,7 @@ use crate::host::{HOST, HTTPS, Host, V4, assert_untouched};
 use crate::lab::{Reply, Site};
 use crate::support::connect;
 use crate::zone::{
-    LONG, Record, Service, TARGET, a, nobody, patient, peer, publish, records, records_name, set_addresses, tried,
+    LONG, Record, Service, TARGET, a, patient, peer, publish, records, records_name, set_addresses, tried,
 };
 
 /// The origin is not touched although it would do.
@@ -101,16 +101,6 @@ async fn addresses_that_come_along_spare_their_query() {
     let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
     assert_eq!(tried(stream.report().attempts()), [service.addr()], "{}", stream.report());
     assert_eq!((host.dns.asked(TARGET, RecordType::AAAA), host.dns.asked(TARGET, RecordType::A)), (1, 0));
-}
-
-/// What comes along for a name that no record leads to is nobody's.
-#[tokio::test]
-async fn addresses_of_the_origin_do_not_come_along_with_records_of_another_name() {
-    let host = Host::with(HTTPS).await;
-    let service = Service::target(&host, Site::Refused).await;
-    publish(&host, records([service.record(1)]).with_additional(HOST, a(nobody(66))));
-    let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
-    assert_eq!(tried(stream.report().attempts()), [service.addr(), host.addr(V4[0])], "{}", stream.report());
 }
 
 /// The records of an alias are those of its bare name, with its addresses as what is left when it has none.

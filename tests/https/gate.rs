@@ -1,5 +1,7 @@
 //! hickory's answers, with a gate in front of the records: a test opens it when what it waits for has happened.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use hyper_happy_eyeballs::resolve::{HickoryResolver, Kinds, Names, QueryKind, Resolve, ResolveError, Resolving};
@@ -29,10 +31,15 @@ impl Gate {
         (host.builder().resolver(gated).config(config).build().expect("TLS is chosen"), Self(gate))
     }
 
-    /// Opens for one query, once TCP is up at the host's server.
-    pub(crate) async fn open_after_tcp(&self, host: &Host) {
-        host.server().until(|connections| !connections.is_empty()).await;
+    /// Opens for one query, once TCP is up at the host's server. What `connecting` comes to, which is after that.
+    pub(crate) async fn open_after_tcp<T>(&self, host: &Host, connecting: impl Future<Output = T>) -> T {
+        let mut connecting = pin!(connecting);
+        tokio::select! {
+            _ = &mut connecting => panic!("the connect is over before TCP was up, or did not wait for the records"),
+            () = host.server().until(|connections| !connections.is_empty()) => {}
+        }
         self.0.add_permits(1);
+        connecting.await
     }
 }
 

@@ -94,11 +94,16 @@ async fn a_loop_of_aliases_ends_at_the_origin() {
 async fn a_malformed_set_is_none() {
     let host = Host::with(HTTPS).await;
     let service = Service::target(&host, HTTPS).await;
-    // Priority, the root, and a port of one byte.
-    let malformed = RData::Unknown { code: RecordType::HTTPS, rdata: NULL::with(vec![0, 2, 0, 0, 3, 0, 1, 80]) };
-    publish(&host, Reply::records([service.record(1).into(), malformed]));
-    let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
-    assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])], "{}", stream.report());
+    // A port of one byte, and a list of IPv4 addresses without any.
+    for param in [vec![0, 3, 0, 1, 80], vec![0, 4, 0, 0]] {
+        // Before it the priority, and the root as target.
+        let rdata = [vec![0, 2, 0], param].concat();
+        let malformed = RData::Unknown { code: RecordType::HTTPS, rdata: NULL::with(rdata) };
+        publish(&host, Reply::records([service.record(1).into(), malformed]));
+        let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
+        assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])], "{}", stream.report());
+        assert!(stream.report().elapsed() < LONG, "{}", stream.report());
+    }
     assert_eq!(host.dns.asked(TARGET, RecordType::A), 0);
     assert_untouched(service.server()).await;
 }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join;
-
 use crate::gate::Gate;
 use crate::host::{HTTP, HTTPS, Host, V4, assert_untouched, config, faulty};
 use crate::lab::{Behaviour, Reply};
@@ -58,7 +56,6 @@ async fn records_that_come_after_the_start_take_part() {
     let mut config = patient();
     config.resolution_delay(RESOLUTION_DELAY);
     let (connector, gate) = Gate::closed(&host, config);
-    let (result, ()) = join(connect(&connector, &host.uri("https")), gate.open_after_tcp(&host)).await;
-    let stream = result.unwrap();
+    let stream = gate.open_after_tcp(&host, connect(&connector, &host.uri("https"))).await.unwrap();
     assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0]), service.addr()], "{}", stream.report());
 }

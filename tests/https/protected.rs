@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::time::Duration;
 
-use futures_util::future::join;
 use hyper_happy_eyeballs::resolve::{QueryKind, ResolveError, ResolveErrorKind};
 use hyper_happy_eyeballs::{Error, MaybeHttpsStream};
 
@@ -27,8 +26,7 @@ async fn records_that_are_withheld_end_the_connect_before_the_hello() {
         host.server().forget();
         publish(&host, reply);
         let (connector, gate) = Gate::protected(&host, config());
-        let (result, ()) = join(connect(&connector, &host.uri("https")), gate.open_after_tcp(&host)).await;
-        let error = result.unwrap_err();
+        let error = gate.open_after_tcp(&host, connect(&connector, &host.uri("https"))).await.unwrap_err();
         assert!(error.is_dns() && !error.is_timeout() && !error.is_tls(), "{error}");
         let message = error.to_string();
         assert!(message.starts_with("dns error: HTTPS records may be withheld: "), "{message}");
@@ -99,8 +97,7 @@ async fn connected_after_the_records(
     connecting: impl Future<Output = Result<MaybeHttpsStream, Error>>,
     gate: &Gate,
 ) {
-    let (result, ()) = join(connecting, gate.open_after_tcp(host)).await;
-    let stream = result.unwrap();
+    let stream = gate.open_after_tcp(host, connecting).await.unwrap();
     let report = stream.report();
     let answered = report.queries().iter().find(|query| query.kind() == QueryKind::Https).unwrap().end();
     let winner = report.winner().unwrap();

@@ -1,6 +1,6 @@
 //! HTTPS records of the host, and what they lead to.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_server::proto::rr::rdata::svcb::{Alpn, IpHint, SVCB, SvcParamKey, SvcParamValue};
@@ -147,9 +147,4 @@ pub(crate) fn a(ip: IpAddr) -> RData {
         IpAddr::V4(ip) => RData::A(A(ip)),
         IpAddr::V6(ip) => RData::AAAA(AAAA(ip)),
     }
-}
-
-/// The first address with another last octet: loopback, and nobody's.
-pub(crate) fn nobody(last: u8) -> IpAddr {
-    Ipv4Addr::new(127, 0, 0, last).into()
 }
