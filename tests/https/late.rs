@@ -1,6 +1,9 @@
 //! Records that come late, or never: nobody waits for them longer than the Resolution Delay.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
+
+use hickory_server::proto::rr::RecordType;
 
 use crate::gate::Gate;
 use crate::host::{HTTP, HTTPS, Host, V4, assert_untouched, config, faulty};
@@ -42,6 +45,25 @@ async fn records_that_never_come_cost_the_resolution_delay() {
         assert_eq!(peer(&stream), host.addr(V4[0]));
         let [records, ..] = stream.report().queries() else { panic!("{}", stream.report()) };
         assert!(records.end().is_none() && records.services().is_empty());
+    }
+}
+
+/// Name servers that drop such queries cost three waits, whatever is asked for, and then none.
+#[tokio::test]
+async fn servers_that_never_answer_are_soon_not_waited_for() {
+    const WAIT: Duration = Duration::from_millis(300);
+    let host = Host::with(HTTP).await;
+    let mut config = config();
+    config.resolution_delay(WAIT).dns_linger(Duration::ZERO);
+    let connector = host.bare_builder().config(config).plaintext().build().unwrap();
+    let port = host.sites.port();
+    for number in 0..5 {
+        let name = format!("n{number}.lab.test");
+        host.dns.set(&name, RecordType::A, Reply::a([Ipv4Addr::new(127, 0, 0, 8)]));
+        host.dns.set(&format!("_{port}._https.{name}"), RecordType::HTTPS, Reply::never());
+        let stream = connect(&connector, &format!("https://{name}:{port}/")).await.unwrap();
+        let [won] = stream.report().attempts() else { panic!("{}", stream.report()) };
+        assert_eq!(won.start() >= WAIT, number < 3, "{}", stream.report());
     }
 }
 
