@@ -6,11 +6,9 @@ use hickory_server::proto::rr::RecordType;
 use hyper_happy_eyeballs::report::AttemptOutcome;
 
 use crate::host::{HOST, HTTPS, Host, V4, assert_untouched};
-use crate::lab::{Reply, Site};
+use crate::lab::{HttpsRecord, Reply, Site};
 use crate::support::connect;
-use crate::zone::{
-    LONG, Record, Service, TARGET, a, patient, peer, publish, records, records_name, set_addresses, tried,
-};
+use crate::zone::{LONG, Service, TARGET, a, patient, peer, publish, records, records_name, set_addresses, tried};
 
 /// The origin is not touched although it would do.
 ///
@@ -35,7 +33,7 @@ async fn a_record_without_a_port_leaves_that_of_the_uri() {
     let host = Host::open([(V4[0], HTTPS), (V4[1], HTTPS)]).await;
     set_addresses(&host, HOST, [V4[0]]);
     set_addresses(&host, TARGET, [V4[1]]);
-    publish(&host, records([Record::new(1, TARGET)]));
+    publish(&host, records([HttpsRecord::new(1, TARGET)]));
     let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
     assert_eq!(tried(stream.report().attempts()), [host.addr(V4[1])]);
     assert_untouched(host.sites.server(V4[0])).await;
@@ -47,14 +45,14 @@ async fn a_record_without_a_port_leaves_that_of_the_uri() {
 #[tokio::test]
 async fn a_dot_is_the_owner_of_the_record() {
     let host = Host::with(HTTPS).await;
-    let record = || records([Record::new(1, ".").port(host.sites.port())]);
+    let record = || records([HttpsRecord::new(1, ".").port(host.sites.port())]);
     host.dns.set(HOST, RecordType::HTTPS, record());
     let stream = connect(&host.configured(patient()), &format!("https://{HOST}/")).await.unwrap();
     assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])]);
     assert_eq!(host.dns.log().len(), 3);
 
     let service = Service::target(&host, HTTPS).await;
-    publish(&host, records([Record::new(1, ".").port(service.addr().port())]));
+    publish(&host, records([HttpsRecord::new(1, ".").port(service.addr().port())]));
     set_addresses(&host, &records_name(&host), [V4[1]]);
     let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
     assert_eq!(tried(stream.report().attempts()), [service.addr()]);
@@ -110,8 +108,8 @@ async fn addresses_that_come_along_spare_their_query() {
 async fn aliases_are_followed_to_an_address() {
     let host = Host::open([(V4[0], HTTPS), (V4[1], HTTPS)]).await;
     set_addresses(&host, HOST, [V4[0]]);
-    publish(&host, records([Record::alias("cdn.lab.test")]));
-    host.dns.set("cdn.lab.test", RecordType::HTTPS, records([Record::alias("edge.lab.test")]));
+    publish(&host, records([HttpsRecord::alias("cdn.lab.test")]));
+    host.dns.set("cdn.lab.test", RecordType::HTTPS, records([HttpsRecord::alias("edge.lab.test")]));
     set_addresses(&host, "edge.lab.test", [V4[1]]);
     let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
     let [won] = stream.report().attempts() else { panic!("{}", stream.report()) };
@@ -133,7 +131,7 @@ async fn an_alias_leads_to_services() {
     set_addresses(&host, HOST, [V4[0]]);
     set_addresses(&host, "cdn.lab.test", [V4[1]]);
     let service = Service::open(&host, TARGET, V4[2], Site::Refused).await;
-    publish(&host, records([Record::alias("cdn.lab.test")]));
+    publish(&host, records([HttpsRecord::alias("cdn.lab.test")]));
     host.dns.set("cdn.lab.test", RecordType::HTTPS, records([service.record(1)]));
     let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
     let attempts = stream.report().attempts();

@@ -8,9 +8,9 @@ use hyper_happy_eyeballs::report::AttemptOutcome;
 use hyper_happy_eyeballs::{AddressPolicy, Verdict};
 
 use crate::host::{HOST, HTTPS, Host, V4, assert_untouched};
-use crate::lab::Reply;
+use crate::lab::{HttpsRecord, Reply};
 use crate::support::connect;
-use crate::zone::{LONG, Record, Service, TARGET, patient, publish, records, tried};
+use crate::zone::{LONG, Service, TARGET, patient, publish, records, tried};
 
 /// Neither by hint nor by target does a record lead to where the policy does not.
 ///
@@ -24,7 +24,7 @@ async fn a_record_does_not_lead_to_a_denied_address() {
         true => Verdict::deny("not for strangers"),
         false => Verdict::Allow,
     }));
-    let by_hint = Record::new(1, "nowhere.lab.test").port(inner.addr().port()).hint(V4[1]);
+    let by_hint = HttpsRecord::new(1, "nowhere.lab.test").port(inner.addr().port()).hint(V4[1]);
     for record in [inner.record(1), by_hint] {
         publish(&host, records([record]));
         let stream = connect(&host.configured(config.clone()), &host.uri("https")).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_record_does_not_lead_to_a_denied_address() {
 async fn a_port_of_another_protocol_is_not_dialled() {
     let host = Host::with(HTTPS).await;
     for port in [0, 25, 6667] {
-        publish(&host, records([Record::new(1, TARGET).port(port).hint(V4[1])]));
+        publish(&host, records([HttpsRecord::new(1, TARGET).port(port).hint(V4[1])]));
         let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
         assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])], "{}", stream.report());
     }
@@ -56,7 +56,7 @@ async fn a_port_of_another_protocol_is_not_dialled() {
 #[tokio::test]
 async fn a_thousand_targets_are_not_a_thousand_queries() {
     let host = Host::with(HTTPS).await;
-    publish(&host, records((1..=1000).map(|i| Record::new(i, &format!("t{i}.lab.test")))));
+    publish(&host, records((1..=1000).map(|i| HttpsRecord::new(i, &format!("t{i}.lab.test")))));
     let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
     assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])]);
     let log = host.dns.log();
@@ -74,9 +74,9 @@ async fn a_loop_of_aliases_ends_at_the_origin() {
     let host = Host::with(HTTPS).await;
     let own = format!("_{}._https.{HOST}", host.sites.port());
     for round in [vec!["a.lab.test", "b.lab.test", "a.lab.test"], vec!["a.lab.test", "a.lab.test"], vec![&own]] {
-        publish(&host, records([Record::alias(round[0])]));
+        publish(&host, records([HttpsRecord::alias(round[0])]));
         for pair in round.windows(2) {
-            host.dns.set(pair[0], RecordType::HTTPS, records([Record::alias(pair[1])]));
+            host.dns.set(pair[0], RecordType::HTTPS, records([HttpsRecord::alias(pair[1])]));
         }
         let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
         assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])], "{}", stream.report());

@@ -6,9 +6,9 @@ use hickory_server::proto::rr::RecordType;
 use hyper_happy_eyeballs::report::FailureKind;
 
 use crate::host::{HTTP, HTTPS, Host, V4, assert_untouched, faulty};
-use crate::lab::{Behaviour, Reply, Site};
+use crate::lab::{Behaviour, HttpsRecord, Reply, Site};
 use crate::support::{connect, failure_kinds};
-use crate::zone::{LONG, Record, Service, TARGET, patient, peer, publish, records, tried};
+use crate::zone::{LONG, Service, TARGET, patient, peer, publish, records, tried};
 
 const OTHER: &str = "other.lab.test";
 
@@ -124,7 +124,7 @@ async fn a_target_without_addresses_leaves_the_origin() {
     ] {
         host.dns.set(target, RecordType::AAAA, reply.clone());
         host.dns.set(target, RecordType::A, reply);
-        publish(&host, records([Record::new(1, target).port(8443)]));
+        publish(&host, records([HttpsRecord::new(1, target).port(8443)]));
         let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
         assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])], "{target}");
         assert!(stream.report().elapsed() < LONG, "{}", stream.report());

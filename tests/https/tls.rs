@@ -8,9 +8,9 @@ use hyper_happy_eyeballs::report::{AttemptOutcome, FailureKind};
 use tokio::net::TcpListener;
 
 use crate::host::{HOST, HTTPS, Host, V4, client, faulty};
-use crate::lab::{Behaviour, Certificate, Server, Site, Sites};
+use crate::lab::{Behaviour, Certificate, HttpsRecord, Server, Site, Sites};
 use crate::support::{connect, failure};
-use crate::zone::{Record, Service, TARGET, patient, peer, publish, records, set_addresses};
+use crate::zone::{Service, TARGET, patient, peer, publish, records, set_addresses};
 
 /// Proves: SVC-24
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_certificate_for_the_target_is_refused_and_the_race_goes_on() {
     let host = Host::with(HTTPS).await;
     let impostor = Sites::open(&host.ca, TARGET, [(V4[1], HTTPS)]).await.unwrap();
     set_addresses(&host, TARGET, [V4[1]]);
-    publish(&host, records([Record::new(1, TARGET).port(impostor.port())]));
+    publish(&host, records([HttpsRecord::new(1, TARGET).port(impostor.port())]));
     let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
     let [refused, won] = stream.report().attempts() else { panic!("{}", stream.report()) };
     assert_eq!((refused.target(), failure(refused).kind()), (Some("svc.lab.test."), FailureKind::Certificate));

@@ -8,9 +8,9 @@ use hyper::body::Incoming;
 use hyper_happy_eyeballs::{Config, Error};
 
 use crate::host::{HTTP, HTTPS, Host, HttpClient, assert_untouched, client};
-use crate::lab::Reply;
+use crate::lab::{HttpsRecord, Reply};
 use crate::support::{chain, connect};
-use crate::zone::{LONG, Record, Service, TARGET, patient, publish, records};
+use crate::zone::{LONG, Service, TARGET, patient, publish, records};
 
 fn upgrading() -> Config {
     let mut config = patient();
@@ -56,9 +56,11 @@ async fn a_client_goes_to_https_where_the_records_say() {
 async fn the_error_says_where_to_go() {
     let host = Host::with(HTTP).await;
     for (scheme, upgraded) in [("http", "https"), ("ws", "wss")] {
-        for record in
-            [Record::new(1, TARGET), Record::new(1, TARGET).alpn(&["h3"]).no_default_alpn(), Record::alias(TARGET)]
-        {
+        for record in [
+            HttpsRecord::new(1, TARGET),
+            HttpsRecord::new(1, TARGET).alpn(&["h3"]).no_default_alpn(),
+            HttpsRecord::alias(TARGET),
+        ] {
             publish(&host, records([record]));
             let error = connect(&host.configured(upgrading()), &host.uri(scheme)).await.unwrap_err();
             assert_eq!(error.upgrade_to().unwrap(), host.uri(upgraded).as_str(), "{error}");
@@ -76,7 +78,7 @@ async fn the_error_says_where_to_go() {
 #[tokio::test]
 async fn without_records_it_is_http() {
     let host = Host::with(HTTP).await;
-    for reply in [Reply::nx_domain(), Reply::no_data(), Reply::serv_fail(), records([Record::alias(".")])] {
+    for reply in [Reply::nx_domain(), Reply::no_data(), Reply::serv_fail(), records([HttpsRecord::alias(".")])] {
         publish(&host, reply);
         let stream = connect(&host.configured(upgrading()), &host.uri("http")).await.unwrap();
         assert!(stream.report().elapsed() < LONG, "{}", stream.report());
@@ -88,6 +90,6 @@ async fn without_records_it_is_http() {
 #[tokio::test]
 async fn without_the_setting_it_is_http() {
     let host = Host::with(HTTP).await;
-    publish(&host, records([Record::new(1, TARGET)]));
+    publish(&host, records([HttpsRecord::new(1, TARGET)]));
     connect(&host.configured(patient()), &host.uri("http")).await.unwrap();
 }

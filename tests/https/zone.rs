@@ -3,14 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hickory_server::proto::rr::rdata::svcb::{Alpn, IpHint, SVCB, SvcParamKey, SvcParamValue};
-use hickory_server::proto::rr::rdata::{A, AAAA, HTTPS};
-use hickory_server::proto::rr::{Name, RData, RecordType};
+use hickory_server::proto::rr::rdata::{A, AAAA};
+use hickory_server::proto::rr::{RData, RecordType};
 use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport};
 use hyper_happy_eyeballs::{Config, MaybeHttpsStream};
 
 use crate::host::{HOST, Host, V4, config};
-use crate::lab::{Reply, Server, Site, Sites};
+use crate::lab::{HttpsRecord, Reply, Server, Site, Sites};
 
 /// The name of most services.
 pub(crate) const TARGET: &str = "svc.lab.test";
@@ -24,64 +23,12 @@ pub(crate) fn patient() -> Config {
     config
 }
 
-/// A record as it stands in a zone.
-pub(crate) struct Record {
-    priority: u16,
-    target: Name,
-    params: Vec<(SvcParamKey, SvcParamValue)>,
-}
-
-impl Record {
-    /// ServiceMode without parameters.
-    pub(crate) fn new(priority: u16, target: &str) -> Self {
-        let mut target = Name::from_ascii(target).expect("the tests have well-formed names");
-        target.set_fqdn(true);
-        Self { priority, target, params: Vec::new() }
-    }
-
-    pub(crate) fn alias(target: &str) -> Self {
-        Self::new(0, target)
-    }
-
-    pub(crate) fn alpn(self, protocols: &[&str]) -> Self {
-        let protocols = protocols.iter().map(|&protocol| protocol.to_owned()).collect();
-        self.with(SvcParamKey::Alpn, SvcParamValue::Alpn(Alpn(protocols)))
-    }
-
-    pub(crate) fn no_default_alpn(self) -> Self {
-        self.with(SvcParamKey::NoDefaultAlpn, SvcParamValue::NoDefaultAlpn)
-    }
-
-    pub(crate) fn port(self, port: u16) -> Self {
-        self.with(SvcParamKey::Port, SvcParamValue::Port(port))
-    }
-
-    pub(crate) fn hint(self, ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(ip) => self.with(SvcParamKey::Ipv4Hint, SvcParamValue::Ipv4Hint(IpHint(vec![A(ip)]))),
-            IpAddr::V6(ip) => self.with(SvcParamKey::Ipv6Hint, SvcParamValue::Ipv6Hint(IpHint(vec![AAAA(ip)]))),
-        }
-    }
-
-    fn with(mut self, key: SvcParamKey, value: SvcParamValue) -> Self {
-        self.params.push((key, value));
-        self.params.sort_by_key(|(key, _)| *key);
-        self
-    }
-}
-
-impl From<Record> for RData {
-    fn from(Record { priority, target, params }: Record) -> Self {
-        Self::HTTPS(HTTPS(SVCB::new(priority, target, params)))
-    }
-}
-
 /// The name that the records of the host are under, as its port is never 443.
 pub(crate) fn records_name(host: &Host) -> String {
     format!("_{}._https.{HOST}", host.sites.port())
 }
 
-pub(crate) fn records(records: impl IntoIterator<Item = Record>) -> Reply {
+pub(crate) fn records(records: impl IntoIterator<Item = HttpsRecord>) -> Reply {
     Reply::records(records.into_iter().map(RData::from))
 }
 
@@ -117,8 +64,8 @@ impl Service {
     }
 
     /// The record that leads to it.
-    pub(crate) fn record(&self, priority: u16) -> Record {
-        Record::new(priority, self.name).port(self.addr().port())
+    pub(crate) fn record(&self, priority: u16) -> HttpsRecord {
+        HttpsRecord::new(priority, self.name).port(self.addr().port())
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {

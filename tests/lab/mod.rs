@@ -16,6 +16,7 @@
 pub mod ca;
 pub mod dns;
 pub mod lookup_ip;
+pub mod record;
 pub mod server;
 pub mod site;
 pub mod world;
@@ -23,6 +24,7 @@ pub mod world;
 pub use ca::{Ca, Certificate};
 pub use dns::{Dns, Reply};
 pub use lookup_ip::LookupIp;
+pub use record::HttpsRecord;
 pub use server::{Behaviour, Connection, Hello, Server};
 pub use site::{Site, Sites};
 pub use world::{Broken, Kind, Loopback, World};

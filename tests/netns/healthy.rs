@@ -2,13 +2,11 @@
 
 use std::net::SocketAddr;
 
-use hickory_server::proto::rr::rdata::HTTPS;
-use hickory_server::proto::rr::rdata::svcb::{Alpn, IpHint, SVCB, SvcParamKey, SvcParamValue};
-use hickory_server::proto::rr::{Name, RData, RecordType};
+use hickory_server::proto::rr::RecordType;
 use hyper_happy_eyeballs::{Config, MaybeHttpsStream};
 
 use crate::capture::{Capture, Payload};
-use crate::lab::{Behaviour, Ca, Dns, Reply};
+use crate::lab::{Behaviour, Ca, Dns, HttpsRecord, Reply};
 use crate::namespace::in_namespace;
 use crate::network::*;
 
@@ -78,11 +76,6 @@ fn https_sends_one_syn_and_one_query_a_type() {
 
 /// Gives `HOST` an HTTPS record with these protocols, which leads to itself and hints at its addresses.
 fn offer(dns: &Dns, protocols: &[&str]) {
-    let alpn = SvcParamValue::Alpn(Alpn(protocols.iter().map(|&protocol| protocol.to_owned()).collect()));
-    let v4 = SvcParamValue::Ipv4Hint(IpHint(vec![LOCAL_V4.parse().expect("an address")]));
-    let v6 = SvcParamValue::Ipv6Hint(IpHint(vec![LOCAL_V6.parse().expect("an address")]));
-    let params = vec![(SvcParamKey::Alpn, alpn), (SvcParamKey::Ipv4Hint, v4), (SvcParamKey::Ipv6Hint, v6)];
-    let target = Name::from_ascii(format!("{HOST}.")).expect("a name");
-    let record = RData::HTTPS(HTTPS(SVCB::new(1, target, params)));
-    dns.set(&format!("_{PORT}._https.{HOST}"), RecordType::HTTPS, Reply::records([record]));
+    let record = HttpsRecord::new(1, HOST).alpn(protocols).hint(parse(LOCAL_V4)).hint(parse(LOCAL_V6));
+    dns.set(&format!("_{PORT}._https.{HOST}"), RecordType::HTTPS, Reply::records([record.into()]));
 }

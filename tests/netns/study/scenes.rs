@@ -3,14 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use hickory_server::proto::rr::rdata::svcb::{IpHint, SvcParamKey, SvcParamValue};
-use hickory_server::proto::rr::rdata::{HTTPS, SVCB};
-use hickory_server::proto::rr::{Name, RData, RecordType};
+use hickory_server::proto::rr::RecordType;
 
 use super::relay::{Direction, Fate};
 use super::servers::{OTHER_PORT, STALLED_PORT};
 use super::stage::Stage;
-use crate::lab::Reply;
+use crate::lab::{HttpsRecord, Reply};
 use crate::network::ms;
 
 /// How long a client is watched, should it not be connected before.
@@ -69,7 +67,7 @@ impl Scene {
     /// An HTTPS record of the host has another port.
     pub(crate) fn other_port(stage: &Stage) -> Self {
         let host = stage.host(1);
-        host.publish(stage, ".", vec![(SvcParamKey::Port, SvcParamValue::Port(OTHER_PORT))]);
+        host.publish(stage, HttpsRecord::new(1, ".").port(OTHER_PORT));
         Self::https(host)
     }
 
@@ -78,7 +76,7 @@ impl Scene {
         let mut host = stage.host(1);
         let target = stage.host_named(&format!("svc.{}", host.name), 1);
         host.hidden = target.addrs().collect();
-        host.publish(stage, &format!("{}.", target.name), Vec::new());
+        host.publish(stage, HttpsRecord::new(1, &target.name));
         Self::https(host)
     }
 
@@ -87,13 +85,8 @@ impl Scene {
         let mut host = stage.host(1);
         let hinted = stage.host(1);
         host.hidden = hinted.addrs().collect();
-        let v4 = IpHint(hinted.v4.into_iter().map(Into::into).collect());
-        let v6 = IpHint(hinted.v6.into_iter().map(Into::into).collect());
-        let hints = vec![
-            (SvcParamKey::Ipv4Hint, SvcParamValue::Ipv4Hint(v4)),
-            (SvcParamKey::Ipv6Hint, SvcParamValue::Ipv6Hint(v6)),
-        ];
-        host.publish(stage, ".", hints);
+        let record = HttpsRecord::new(1, ".").hint(hinted.v4[0].into()).hint(hinted.v6[0].into());
+        host.publish(stage, record);
         host.answer_after(stage, RecordType::AAAA, ms(500));
         host.answer_after(stage, RecordType::A, ms(500));
         Self::https(host)
@@ -129,10 +122,7 @@ impl Host {
         stage.dns().set(&self.name, kind, reply.after(delay));
     }
 
-    /// An HTTPS record in ServiceMode.
-    fn publish(&self, stage: &Stage, target: &str, parameters: Vec<(SvcParamKey, SvcParamValue)>) {
-        let target = Name::from_ascii(target).expect("a name");
-        let record = HTTPS(SVCB::new(1, target, parameters));
-        stage.dns().set(&self.name, RecordType::HTTPS, Reply::records([RData::HTTPS(record)]));
+    fn publish(&self, stage: &Stage, record: HttpsRecord) {
+        stage.dns().set(&self.name, RecordType::HTTPS, Reply::records([record.into()]));
     }
 }
