@@ -302,6 +302,10 @@ async fn every_world_starts_and_knows_what_is_broken() {
                     send_question(&world.dns, HOST, *kind).await;
                     world.dns.until_asked(HOST, *kind, 1).await;
                 }
+                Broken::Host(record) => {
+                    send_question(&world.dns, record, RecordType::HTTPS).await;
+                    world.dns.until_asked(record, RecordType::HTTPS, 1).await;
+                }
                 Broken::Addresses(addrs) => {
                     assert!(world.expected.is_none_or(|expected| !addrs.contains(&expected)));
                     for addr in addrs {

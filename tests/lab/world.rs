@@ -7,10 +7,12 @@ use std::time::Duration;
 use hickory_server::proto::rr::RecordType;
 use tokio::net::TcpListener;
 
-use super::{Behaviour, Ca, Certificate, Dns, Reply, Site, Sites};
+use super::{Behaviour, Ca, Certificate, Dns, HttpsRecord, Reply, Site, Sites};
 
 /// The name of the host in every world.
 pub const HOST: &str = "www.lab.test";
+/// The name that the service has moved to, where it has.
+const SERVICE: &str = "svc.lab.test";
 /// How long every answer takes that comes as it should.
 pub const DNS_DELAY: Duration = Duration::from_millis(10);
 /// How late the slow answer is.
@@ -69,11 +71,12 @@ pub enum Kind {
     TlsReset,
     WrongCertificate,
     TwoSilent,
+    Moved,
     Dead,
 }
 
 impl Kind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Healthy,
         Self::Ipv6Silent,
         Self::Ipv6Refused,
@@ -84,6 +87,7 @@ impl Kind {
         Self::TlsReset,
         Self::WrongCertificate,
         Self::TwoSilent,
+        Self::Moved,
         Self::Dead,
     ];
 
@@ -99,6 +103,7 @@ impl Kind {
             Self::TlsReset => "TLS reset on IPv6",
             Self::WrongCertificate => "wrong certificate on IPv6",
             Self::TwoSilent => "two silent, then good",
+            Self::Moved => "moved by an HTTPS record",
             Self::Dead => "everything dead",
         }
     }
@@ -115,6 +120,8 @@ pub enum Broken {
     Nothing,
     /// Queries of this type.
     Query(RecordType),
+    /// The host; this name has the record that says where its service is.
+    Host(String),
     /// These addresses.
     Addresses(Vec<SocketAddr>),
 }
@@ -124,6 +131,8 @@ pub struct World {
     pub kind: Kind,
     pub dns: Dns,
     pub sites: Sites,
+    /// Where the service has moved to.
+    pub elsewhere: Option<Sites>,
     pub broken: Broken,
     /// Where an ideal client ends up; `None` if there is nowhere.
     pub expected: Option<SocketAddr>,
@@ -151,14 +160,13 @@ impl World {
                 let [one, two, three] = V4.map(IpAddr::from);
                 vec![(one, Site::Silent), (two, Site::Silent), (three, Site::GOOD)]
             }
+            Kind::Moved => vec![(first, Site::Refused), (second, Site::Refused)],
             Kind::Dead => vec![(first, Site::Silent), (second, Site::Silent)],
         };
         let sites = Sites::open(ca, HOST, layout.iter().copied()).await?;
 
         let dns = Dns::start().await?;
-        let ips = || layout.iter().map(|(ip, _)| ip);
-        let a = Reply::a(ips().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }));
-        let aaaa = Reply::aaaa(ips().filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(*ip) } else { None }));
+        let [a, aaaa] = replies(layout.iter().map(|(ip, _)| *ip));
         let (a, aaaa) = match kind {
             Kind::AaaaSlow => (a.after(DNS_DELAY), aaaa.after(SLOW_DNS)),
             Kind::AaaaNever => (a.after(DNS_DELAY), Reply::never()),
@@ -168,30 +176,45 @@ impl World {
         dns.set(HOST, RecordType::A, a);
         dns.set(HOST, RecordType::AAAA, aaaa);
 
+        let elsewhere = match kind {
+            Kind::Moved => Some(Sites::open(ca, HOST, [(first, Site::GOOD)]).await?),
+            _ => None,
+        };
+        let record = format!("_{}._https.{HOST}", sites.port());
+        if let Some(elsewhere) = &elsewhere {
+            let service = HttpsRecord::new(1, SERVICE).port(elsewhere.port());
+            dns.set(&record, RecordType::HTTPS, Reply::records([service.into()]).after(DNS_DELAY));
+            let [a, aaaa] = replies([first]);
+            dns.set(SERVICE, RecordType::A, a.after(DNS_DELAY));
+            dns.set(SERVICE, RecordType::AAAA, aaaa.after(DNS_DELAY));
+        }
+
         let addr = |ip| SocketAddr::new(ip, sites.port());
         let bad: Vec<_> = layout.iter().filter(|(_, site)| *site != Site::GOOD).map(|(ip, _)| addr(*ip)).collect();
         let broken = match kind {
             Kind::AaaaSlow | Kind::AaaaNever => Broken::Query(RecordType::AAAA),
             Kind::ANever => Broken::Query(RecordType::A),
+            Kind::Moved => Broken::Host(record),
             _ if bad.is_empty() => Broken::Nothing,
             _ => Broken::Addresses(bad),
         };
         // While AAAA is out an ideal client takes what A has: the second address, or without IPv6 the first.
         let good: Vec<_> = layout.iter().filter(|(_, site)| *site == Site::GOOD).map(|(ip, _)| addr(*ip)).collect();
         let expected = match kind {
-            Kind::AaaaSlow | Kind::AaaaNever => good.iter().find(|addr| addr.is_ipv4()),
-            _ => good.first(),
-        }
-        .copied();
+            Kind::AaaaSlow | Kind::AaaaNever => good.iter().find(|addr| addr.is_ipv4()).copied(),
+            _ => good.first().copied().or(elsewhere.as_ref().map(|sites| SocketAddr::new(first, sites.port()))),
+        };
         let ideal = match kind {
             Kind::Healthy | Kind::ANever => DNS_DELAY,
             Kind::AaaaSlow | Kind::AaaaNever => DNS_DELAY + RESOLUTION_DELAY,
             Kind::Ipv6Silent | Kind::TlsStall => DNS_DELAY + ATTEMPT_DELAY,
             Kind::Ipv6Refused | Kind::TlsReset | Kind::WrongCertificate => DNS_DELAY + MIN_START_GAP,
             Kind::TwoSilent => DNS_DELAY + 2 * ATTEMPT_DELAY,
+            // The record, then the addresses of the name in it.
+            Kind::Moved => 2 * DNS_DELAY,
             Kind::Dead => PATIENCE,
         };
-        Ok(Self { kind, dns, sites, broken, expected, ideal })
+        Ok(Self { kind, dns, sites, elsewhere, broken, expected, ideal })
     }
 
     pub fn url(&self) -> String {
@@ -201,7 +224,8 @@ impl World {
     /// Forgets what clients did so far.
     pub fn forget(&self) {
         self.dns.clear_log();
-        self.sites.servers().iter().for_each(super::Server::forget);
+        let sites = [Some(&self.sites), self.elsewhere.as_ref()];
+        sites.into_iter().flatten().flat_map(Sites::servers).for_each(super::Server::forget);
     }
 
     /// Whether a client ran into what is broken. A SYN to a silent or refusing address leaves no trace that the lab
@@ -210,10 +234,23 @@ impl World {
         match &self.broken {
             Broken::Nothing => true,
             Broken::Query(kind) => self.dns.asked(HOST, *kind) > 0,
+            Broken::Host(record) => self.dns.asked(record, RecordType::HTTPS) > 0,
             Broken::Addresses(addrs) => addrs.iter().all(|addr| match self.sites.find_server(addr.ip()) {
                 Some(server) => server.accepted() > 0,
                 None => attempted.contains(addr),
             }),
         }
     }
+}
+
+/// What A and AAAA are answered with.
+fn replies(ips: impl IntoIterator<Item = IpAddr>) -> [Reply; 2] {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for ip in ips {
+        match ip {
+            IpAddr::V4(ip) => v4.push(ip),
+            IpAddr::V6(ip) => v6.push(ip),
+        }
+    }
+    [Reply::a(v4), Reply::aaaa(v6)]
 }
