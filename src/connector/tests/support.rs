@@ -17,7 +17,9 @@ use crate::error::Error;
 use crate::origin::Origin;
 use crate::race::{Environment, Probed, Race, Source};
 use crate::report::{Failure, FailureKind, Report};
-use crate::resolve::{Answer, Kinds, Lookups, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving};
+use crate::resolve::{
+    Answer, Kinds, Lookups, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving, ServiceRecord,
+};
 
 /// `6a` is 2001:db8::1, `4b` is 192.0.2.2.
 pub(super) fn addr(name: &str) -> SocketAddr {
@@ -42,6 +44,7 @@ async fn after(ms: u64) {
 #[derive(Clone)]
 pub(super) enum Reply {
     Addresses(&'static str),
+    Services(Vec<ServiceRecord>),
     Error(ResolveErrorKind),
     Panic,
 }
@@ -109,6 +112,10 @@ impl World {
         self.reply(QueryKind::A, ms, Reply::Addresses(addresses))
     }
 
+    pub(super) fn https(self, ms: u64, record: ServiceRecord) -> Self {
+        self.reply(QueryKind::Https, ms, Reply::Services(vec![record]))
+    }
+
     pub(super) fn reply(mut self, kind: QueryKind, ms: u64, reply: Reply) -> Self {
         self.replies.insert(kind, (ms, reply));
         self
@@ -142,7 +149,8 @@ impl World {
         self.log.start.lock().unwrap().get_or_insert_with(Instant::now);
         let origin = Origin::from_uri(&"https://host.test".parse().unwrap()).unwrap();
         let names = Names::Ask(vec!["host.test.".into()]);
-        let environment = Environment { tls: self.tls, ..Environment::dual_stack(names) };
+        let https = self.replies.contains_key(&QueryKind::Https);
+        let environment = Environment { https, tls: self.tls, ..Environment::dual_stack(names) };
         let race = Box::new(Race::new(origin, environment, self.config.clone(), driver::now()));
         driver::drive(race, lookups, Duration::from_secs(1), &self).await
     }
@@ -159,6 +167,7 @@ impl Resolve for World {
             after(ms).await;
             match reply {
                 Reply::Addresses(names) => Ok(Answer::from_ips(names.split_whitespace().map(|name| addr(name).ip()))),
+                Reply::Services(records) => Ok(Answer::from_services(records)),
                 Reply::Error(kind) => Err(ResolveError::new(kind, "scripted")),
                 Reply::Panic => panic!("scripted panic of a resolver"),
             }

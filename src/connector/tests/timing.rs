@@ -6,6 +6,7 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::support::{NEVER, Step, World, addr};
 use crate::report::{AttemptOutcome, FailureKind};
+use crate::resolve::ServiceRecord;
 
 /// Connects and gives the winner and the milliseconds that it took.
 async fn run(world: World) -> (String, u64) {
@@ -66,6 +67,27 @@ async fn the_preferred_family_has_the_resolution_delay() {
     assert_eq!(run(world).await, (addr("6a").to_string(), 50));
     let world = World::new().aaaa(61, "6a").a(10, "4a").good("6a", 5, 5).good("4a", 5, 5);
     assert_eq!(run(world).await, (addr("4a").to_string(), 70));
+}
+
+/// Whatever makes what is known enough, the SYN leaves in the same instant: the last of the three answers that are
+/// waited for, hints of both families, or the end of the Resolution Delay.
+///
+/// Proves: TRG-1, TRG-2, TRG-6
+#[tokio::test(start_paused = true)]
+async fn no_time_passes_between_a_sufficient_answer_and_the_syn() {
+    let hinted = ServiceRecord::new(1, ".").with_hints([addr("6b").ip(), addr("4b").ip()]);
+    let bare = ServiceRecord::new(1, ".");
+    for (https, aaaa, record, syn) in [
+        (30, 10, bare.clone(), "30 syn 6a"),
+        (10, 30, bare.clone(), "30 syn 6a"),
+        (30, 500, hinted, "30 syn 6b"),
+        (500, 10, bare, "60 syn 6a"),
+    ] {
+        let world = World::new().https(https, record).aaaa(aaaa, "6a").a(600, "4a").good("6a", 5, 5).good("6b", 5, 5);
+        let log = world.log.clone();
+        world.connect().await.unwrap();
+        assert_eq!(log.lines()[0], syn);
+    }
 }
 
 /// IPv6 takes TCP and never answers TLS: with 20 ms of RTT the next start is at 20 + 100 ms at the earliest, so the
