@@ -11,7 +11,8 @@ use http::Uri;
 #[cfg(feature = "rustls")]
 use rustls::pki_types::ServerName;
 
-use super::{HappyEyeballsConnector, Schemes, override_key};
+use super::environment::override_key;
+use super::{HappyEyeballsConnector, Schemes};
 use crate::config::Config;
 #[cfg(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
 use crate::dial::tls::setup::{self, TlsSetupError};

@@ -2,13 +2,13 @@
 
 mod builder;
 mod driver;
+mod environment;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,18 +21,17 @@ use tower_service::Service;
 
 pub use builder::{BuildError, Builder};
 
-use crate::config::{Config, Families, Pacing};
+use crate::config::{Config, Pacing};
 #[cfg(feature = "rustls")]
 use crate::dial::tls::TlsClient;
 use crate::dial::{Dialer, TcpOptions};
 use crate::error::Error;
-use crate::origin::{Host, Origin};
-use crate::policy_table::PolicyTable;
-use crate::race::{Environment, Family, FamilySet, Race};
+use crate::origin::Origin;
+use crate::race::Race;
 use crate::report::Report;
 #[cfg(feature = "hickory")]
 use crate::resolve::HickoryResolver;
-use crate::resolve::{Kinds, Lookups, Names, Resolve, ServiceResolver};
+use crate::resolve::{Lookups, Resolve, ServiceResolver};
 use crate::stream::MaybeHttpsStream;
 
 /// Connects to the origin of a `Uri` by Happy Eyeballs, TLS included where the scheme asks for it.
@@ -310,116 +309,6 @@ impl HappyEyeballsConnector {
         let (stream, report) = driver::drive(race, &self.lookups, settings.config.dns_linger, &dialer).await?;
         Ok(MaybeHttpsStream::new(stream, Arc::new(report)))
     }
-
-    /// What to ask for, unless the address is at hand: from the literal or an override.
-    fn names(&self, origin: &Origin) -> Result<Names, crate::resolve::ResolveError> {
-        let Host::Name(host) = origin.host() else {
-            return Ok(Names::Fixed(origin.host().socket_addr(0).map_or_else(Vec::new, |addr| vec![addr])));
-        };
-        if !self.settings.overrides.is_empty()
-            && let Some(addrs) = self.settings.overrides.get(&*override_key(host))
-        {
-            return Ok(Names::Fixed(addrs.clone()));
-        }
-        self.lookups.names(host)
-    }
-
-    fn environment(&self, names: Names, origin: &Origin) -> Environment {
-        let dial = self.settings.dialled_families();
-        let addresses_at_hand = Environment {
-            kinds: self.lookups.kinds(),
-            https: false,
-            waits_for_https: false,
-            protected: false,
-            alpn: Arc::default(),
-            seed: 0,
-            ask: dial,
-            dial,
-            preferred: if dial.v6 { Family::V6 } else { Family::V4 },
-            policy_table: PolicyTable::rfc6724(),
-            tls: origin.is_secure() && self.has_tls(),
-            names,
-        };
-        match addresses_at_hand.names {
-            Names::Ask(_) => self.asking(addresses_at_hand, origin),
-            Names::Fixed(_) => addresses_at_hand,
-        }
-    }
-
-    /// What else there is to know where names are asked for.
-    fn asking(&self, environment: Environment, origin: &Origin) -> Environment {
-        let config = &self.settings.config;
-        let Environment { kinds, dial, .. } = environment;
-        let ask = match config.families {
-            Families::Auto => {
-                let host = crate::dial::families();
-                let both = FamilySet { v4: host.v4 && dial.v4, v6: host.v6 && dial.v6 };
-                if both.is_empty() { dial } else { both }
-            }
-            Families::Both | Families::Ipv4 | Families::Ipv6 => dial,
-        };
-        // Addresses that come in order are not ordered by policy; without it its file need not be read.
-        let policy_table = match kinds {
-            Kinds::PerFamily | Kinds::PerType => config.policy_table_or_system(),
-            Kinds::Addresses => environment.policy_table,
-        };
-        let ipv4_leads = kinds != Kinds::Addresses && policy_table.prefers_ipv4();
-        let protected = self.lookups.is_protected();
-        let https = kinds == Kinds::PerType && self.settings.asks_https(origin, protected);
-        Environment {
-            https,
-            waits_for_https: https && self.lookups.waits_for_https(),
-            protected,
-            alpn: if https { self.alpn() } else { environment.alpn },
-            seed: if https { RandomState::new().build_hasher().finish() } else { 0 },
-            ask,
-            preferred: if ask.v6 && !(ask.v4 && ipv4_leads) { Family::V6 } else { Family::V4 },
-            policy_table,
-            ..environment
-        }
-    }
-
-    fn has_tls(&self) -> bool {
-        #[cfg(feature = "rustls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "rustls"))]
-        return false;
-    }
-
-    /// The protocols that a connection may be used for. Where TLS is layered on top they are that layer's matter.
-    fn alpn(&self) -> Arc<[Vec<u8>]> {
-        #[cfg(feature = "rustls")]
-        if let Some(tls) = &self.tls {
-            return tls.protocols();
-        }
-        [b"h2".to_vec(), b"http/1.1".to_vec()].into()
-    }
-}
-
-impl Settings {
-    /// Whether HTTPS records of `origin` are asked for. Other schemes than those of the web have none.
-    fn asks_https(&self, origin: &Origin, protected: bool) -> bool {
-        self.config.use_service_records
-            && match origin.scheme() {
-                "https" | "wss" => true,
-                "http" | "ws" => self.config.https_upgrade || protected,
-                _ => false,
-            }
-    }
-
-    /// The families of the settings, less the one that a local address of the other rules out.
-    fn dialled_families(&self) -> FamilySet {
-        let families = match self.config.families {
-            Families::Auto | Families::Both => FamilySet::BOTH,
-            Families::Ipv4 => FamilySet { v4: true, v6: false },
-            Families::Ipv6 => FamilySet { v4: false, v6: true },
-        };
-        match (self.tcp.local_address_ipv4, self.tcp.local_address_ipv6) {
-            (Some(_), None) => FamilySet { v6: false, ..families },
-            (None, Some(_)) => FamilySet { v4: false, ..families },
-            _ => families,
-        }
-    }
 }
 
 impl Schemes {
@@ -430,10 +319,6 @@ impl Schemes {
             _ => Ok(()),
         }
     }
-}
-
-fn override_key(host: &str) -> Box<str> {
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase().into()
 }
 
 #[cfg(feature = "hickory")]

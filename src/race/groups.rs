@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use super::Given;
 use super::event::Family;
-use super::query::{Query, is_same_name};
+use super::query::Query;
 use super::services::Service;
 use crate::address_policy::Verdict;
 use crate::config::MAX_ADDRESSES_PER_FAMILY;
 use crate::origin::Origin;
 use crate::report::{AttemptOutcome, AttemptReport};
+use crate::resolve::is_same_name;
 
 /// Denied addresses that the report shows.
 const MAX_DENIED: usize = 2 * MAX_ADDRESSES_PER_FAMILY;

@@ -6,13 +6,13 @@ use std::time::Instant;
 use super::Given;
 use super::event::QueryId;
 use super::groups::{Denied, Endpoint, Roster, Standing};
-use super::query::{Query, Services, State, is_same_name};
+use super::query::{Query, Services, State};
 use super::route::{Ending, Name, Route};
 use super::services::Binding;
 use crate::config::Config;
 use crate::origin::Host;
 use crate::report::{AttemptReport, QueryReport};
-use crate::resolve::{Answer, Names, QueryKind, ResolveError, ResolveErrorKind};
+use crate::resolve::{Answer, Names, QueryKind, ResolveError, ResolveErrorKind, is_same_name};
 
 /// The answers so far, and what they come to.
 ///

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::Given;
 use super::event::Family;
 use super::groups::{address_queries, came_along};
-use super::query::{Query, is_same_name};
+use super::query::Query;
 use super::services::{Binding, Service, ask_for_https};
 use crate::origin::Host;
-use crate::resolve::{Kinds, Names, QueryKind, ResolveErrorKind};
+use crate::resolve::{Kinds, Names, QueryKind, ResolveErrorKind, is_same_name};
 
 /// Aliases that are followed one after the other (RFC 9460 section 2.4.2 asks for a bound).
 const MAX_ALIASES: usize = 8;

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Given;
-use super::query::is_same_name;
-use crate::resolve::ServiceRecord;
+use crate::resolve::{ServiceRecord, is_same_name};
 
 /// Services of one answer that are tried; the RFC sets no bound.
 const MAX_SERVICES: usize = 8;

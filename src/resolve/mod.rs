@@ -226,6 +226,16 @@ impl ResolveErrorKind {
     }
 }
 
+/// Whether two names are one: DNS compares without case (RFC 4343), and a final dot only says that a name is absolute.
+pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
+    let absolute = |name: &'_ str| name.len() - usize::from(name.ends_with('.'));
+    // Mostly it is one string that is shared.
+    std::ptr::eq(one, other) || {
+        let (length, other_length) = (absolute(one), absolute(other));
+        length == other_length && one.as_bytes()[..length].eq_ignore_ascii_case(&other.as_bytes()[..length])
+    }
+}
+
 /// Whether `name` is the top-level domain `zone` or below it.
 fn is_under(name: &str, zone: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);

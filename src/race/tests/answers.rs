@@ -1,6 +1,7 @@
 //! From answers to endpoints: ports, zones, caps, the address policy.
 
-use super::scene::{Scene, addr, numbered};
+use super::notation::{addr, numbered};
+use super::scene::Scene;
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::config::Families;
 use crate::error::Error;

@@ -1,6 +1,7 @@
 //! What a failed attempt means for the next start: decisions A3 and A4.
 
-use super::scene::{Scene, ms};
+use super::notation::ms;
+use super::scene::Scene;
 use crate::report::FailureKind::{Certificate, Closed, Local, Other, Refused, TimedOut, Tls, Unreachable};
 
 /// A reset at 3 ms: the next start is at 10 ms, not at 3 and not at 250.

@@ -1,6 +1,7 @@
 //! Groups of endpoints: v3 draft section 5.
 
-use super::scene::{Scene, numbered};
+use super::notation::numbered;
+use super::scene::Scene;
 use crate::report::FailureKind::{Local, Refused};
 use crate::resolve::QueryKind::{A, Aaaa};
 

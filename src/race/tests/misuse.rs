@@ -1,6 +1,7 @@
 //! Inputs that a driver should not give.
 
-use super::scene::{Scene, failure};
+use super::notation::failure;
+use super::scene::Scene;
 use crate::race::{AttemptId, Input, QueryId};
 use crate::report::AttemptOutcome;
 use crate::report::FailureKind::Refused;

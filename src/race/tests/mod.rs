@@ -4,6 +4,7 @@
 //! from the start of the connect.
 #![allow(clippy::disallowed_methods)] // a scene reads the clock once, for a base to count from
 
+mod notation;
 mod referee;
 mod scene;
 

@@ -5,7 +5,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::scene::{Scene, ms};
+use super::notation::ms;
+use super::scene::Scene;
 use super::world::{Behaviour, Content, NAMES, PER_FAMILY, Reply, Step, World, play, settings};
 use crate::report::FailureKind::{Local, Refused};
 use crate::resolve::{Names, QueryKind, ResolveErrorKind};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::scene::{Scene, ms, numbered};
+use super::notation::{ms, numbered};
+use super::scene::Scene;
 use crate::report::FailureKind::{Local, Refused};
 
 fn with_delays(names: &'static str, delay: u64, min: Option<u64>, max: Option<u64>) -> Scene {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::scene::{Scene, ms};
+use super::notation::ms;
+use super::scene::Scene;
 use crate::config::{Config, Pacing};
 use crate::report::FailureKind::{Certificate, Local, Refused};
 use crate::resolve::QueryKind::{A, Aaaa};

@@ -9,7 +9,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::scene::{Scene, Setup, failure, ms, own_source};
+use super::notation::{failure, ms, own_source};
+use super::scene::{Scene, Setup};
 use super::world::{
     Behaviour, Content, NAMES, PER_FAMILY, Reply, SEARCHED, World, numbered, play, settings, step, time,
 };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::scene::{Scene, records};
+use super::notation::records;
+use super::scene::Scene;
 use crate::resolve::Answer;
 use crate::resolve::QueryKind::{A, Aaaa, Https};
 

@@ -1,6 +1,7 @@
 //! Where a service is: names, ports, and what is asked for to get there. RFC 9460 sections 2.3, 2.5.2, 7.2 and 9.1.
 
-use super::scene::{Scene, records};
+use super::notation::records;
+use super::scene::Scene;
 use crate::report::FailureKind::Refused;
 use crate::resolve::QueryKind::{A, Aaaa, Https};
 use crate::resolve::{Answer, Names};
@@ -124,7 +125,7 @@ fn the_origin_comes_when_every_service_has_failed() {
 #[test]
 fn what_comes_along_with_the_records_is_not_asked_for() {
     let came = [("T.test.", "6a"), ("t.test", "6b"), ("other.test", "6c")];
-    let came = came.map(|(name, addr)| (name, super::scene::addr(addr).ip()));
+    let came = came.map(|(name, addr)| (name, super::notation::addr(addr).ip()));
     let mut scene = Scene::with_records();
     let answer = Answer::from_services(records("1 t.test port=8443 hints=6h")).with_additional(came);
     scene.at(5).reply(Https, Ok(answer)).expect("query A t.test, start 6a:8443");

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::scene::{Scene, ms};
+use super::notation::ms;
+use super::scene::Scene;
 use crate::error::Error;
 use crate::report::FailureKind::{self, Refused, TimedOut};
 use crate::report::{AttemptOutcome, Stage};

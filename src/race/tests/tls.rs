@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::scene::{Scene, ms};
+use super::notation::ms;
+use super::scene::Scene;
 use crate::race::{AttemptId, Input};
 use crate::report::FailureKind::{Certificate, Closed, Refused, Tls};
 use crate::report::{AttemptOutcome, Stage};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::scene::{Scene, ms};
+use super::notation::ms;
+use super::scene::Scene;
 use crate::race::{Family, FamilySet};
 use crate::resolve::QueryKind::{A, Aaaa, Https};
 

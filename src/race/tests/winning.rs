@@ -1,6 +1,7 @@
 //! The end of a race.
 
-use super::scene::{Scene, failure};
+use super::notation::failure;
+use super::scene::Scene;
 use crate::race::{AttemptId, Input, Outcome, QueryId};
 use crate::report::AttemptOutcome;
 use crate::report::FailureKind::Refused;

@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, RngSeed};
 
-use super::scene::{Scene, failure, ms};
+use super::notation::{failure, ms};
+use super::scene::Scene;
 use crate::race::{AttemptId, Input, QueryId};
 use crate::report::FailureKind;
 use crate::resolve::{Answer, QueryKind, ResolveError, ResolveErrorKind, ServiceRecord};
