@@ -1,6 +1,6 @@
 //! Answers that nobody can change on their way: RFC 9460 section 3.1, v3 draft sections 6.3 and 11.
 
-use super::scene::{Scene, Setup};
+use super::scene::{Scene, Setup, ms};
 use crate::resolve::QueryKind::{A, Aaaa, Https};
 use crate::resolve::ResolveErrorKind::{NoData, NxDomain, Other, Refused, ServFail, Timeout};
 
@@ -58,7 +58,7 @@ fn on_protected_dns_the_target_of_an_alias_has_to_be_known() {
 #[test]
 fn on_protected_dns_nothing_follows_tcp_before_the_records() {
     let mut scene = protected(|_| {});
-    scene.at(5).answer(Aaaa, "6a").answer(A, "4a").at(55).expect_start("6a").at(70).tcp("6a").at(320);
+    scene.at(5).answer(Aaaa, "6a").answer(A, "4a").at(55).expect_start("6a").at(70).tcp("6a").at(305);
     scene.expect_start("4a").at(330).tcp("4a").expect("").at(400).nodata(Https);
     scene.expect("handshake 6a, handshake 4a").at(430).tls("4a").expect("cancel 6a, won 4a");
 }
@@ -78,7 +78,7 @@ fn where_tls_is_not_raced_the_first_that_may_go_on_is_the_choice() {
     let mut scene = protected(|setup| {
         setup.config.race_tls(false);
     });
-    scene.at(5).answer(Aaaa, "6a").answer(A, "4a").at(55).expect_start("6a").at(70).tcp("6a").at(320);
+    scene.at(5).answer(Aaaa, "6a").answer(A, "4a").at(55).expect_start("6a").at(70).tcp("6a").at(305);
     scene.expect_start("4a").at(330).tcp("4a").expect("").at(400).nodata(Https).expect("cancel 4a, handshake 6a");
 }
 
@@ -99,4 +99,25 @@ fn on_protected_dns_an_http_origin_waits_for_the_records_too() {
     let mut scene = http();
     scene.at(5).answer(Aaaa, "6a").at(55).expect_start("6a").at(70).tcp("6a").at(400).services("1 .");
     scene.expect("cancel 6a, upgrade");
+}
+
+/// TLS is not under way while an attempt waits, so its time does not run.
+#[test]
+fn an_attempt_that_waits_does_not_use_up_the_time_for_tls() {
+    let mut scene = protected(|setup| {
+        setup.config.tls_timeout(Some(ms(1000)));
+    });
+    scene.at(5).answer(Aaaa, "6a").at(55).expect_start("6a").at(70).tcp("6a").at(2000).expect("").nodata(Https);
+    scene.expect("handshake 6a").expect_idle_until(3000).expect("cancel 6a");
+}
+
+/// Nor is the next attempt put off for its sake before it has begun, and then it is given the usual time.
+#[test]
+fn the_next_attempt_is_put_off_for_tls_from_where_it_begins() {
+    let mut scene = protected(|_| {});
+    scene.at(5).answer(Aaaa, "6a").answer(A, "4a").at(55).expect_start("6a").at(290).tcp("6a");
+    scene.expect_idle_until(305).expect_start("4a");
+    let mut scene = protected(|_| {});
+    scene.at(5).answer(Aaaa, "6a").answer(A, "4a").at(55).expect_start("6a").at(70).tcp("6a").at(300).nodata(Https);
+    scene.expect("handshake 6a").expect_idle_until(550).expect_start("4a");
 }
