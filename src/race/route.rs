@@ -113,11 +113,17 @@ impl<'a> Route<'a> {
 
     /// Ends at a query for the records of `host` that has not brought any.
     fn stop(&mut self, query: &Query, host: &str) {
-        // Under a name that does not exist there is nothing (RFC 8020).
-        let does_not_exist = |query: &Query| query.failure() == Some(ResolveErrorKind::NxDomain);
-        self.open = query.is_pending() && !address_queries(self.queries, host).any(does_not_exist);
+        self.open = query.is_pending() && !self.is_nonexistent(host);
         let has_failed = query.failure().is_some() && !query.is_negative();
         self.ending = (has_failed && self.given.environment.protected).then_some(Ending::Withheld);
+    }
+
+    /// Whether there is nothing under `host` (RFC 8020). Some servers say so of one family while they have an address of
+    /// the other.
+    fn is_nonexistent(&self, host: &str) -> bool {
+        let mut queries = address_queries(self.queries, host);
+        queries.clone().any(|query| query.failure() == Some(ResolveErrorKind::NxDomain))
+            && queries.all(|query| query.addresses().is_empty())
     }
 
     /// Whether the race waits for the answer that may lead on.

@@ -101,6 +101,19 @@ fn on_protected_dns_an_http_origin_waits_for_the_records_too() {
     scene.expect("cancel 6a, upgrade");
 }
 
+/// Some servers say of one family that the name does not exist although it has an address of the other: it does exist.
+///
+/// Proves: ECH-6
+#[test]
+fn on_protected_dns_a_name_with_an_address_exists_whatever_the_other_family_says() {
+    let mut scene = protected(|_| {});
+    scene.at(5).nxdomain(Aaaa).at(10).answer(A, "4a").expect_idle_until(60).expect_start("4a");
+    scene.at(70).tcp("4a").expect("").at(80).nodata(Https).expect("handshake 4a");
+    let mut scene = protected(|_| {});
+    scene.at(5).answer(A, "4a").at(10).nxdomain(Aaaa).expect_idle_until(55).expect_start("4a");
+    scene.at(70).tcp("4a").expect("").at(80).nodata(Https).expect("handshake 4a");
+}
+
 /// TLS is not under way while an attempt waits, so its time does not run.
 #[test]
 fn an_attempt_that_waits_does_not_use_up_the_time_for_tls() {
