@@ -148,7 +148,8 @@ impl<'a> Route<'a> {
 
     /// Whether the name has neither addresses nor records, so that the next one has its turn.
     pub(super) fn is_dead_end(&self) -> bool {
-        let leads_nowhere = self.aliases.is_empty() && self.services.is_empty() && !self.is_waited_for();
+        let has_records = !self.aliases.is_empty() || !self.services.is_empty() || self.ending.is_some();
+        let leads_nowhere = !has_records && !self.is_waited_for();
         leads_nowhere && address_queries(self.queries, &self.name.host).all(Query::is_negative)
     }
 

@@ -1,6 +1,7 @@
 //! Answers that nobody can change on their way: RFC 9460 section 3.1, v3 draft sections 6.3 and 11.
 
 use super::scene::{Scene, Setup, ms};
+use crate::resolve::Names;
 use crate::resolve::QueryKind::{A, Aaaa, Https};
 use crate::resolve::ResolveErrorKind::{NoData, NxDomain, Other, Refused, ServFail, Timeout};
 
@@ -99,6 +100,17 @@ fn on_protected_dns_an_http_origin_waits_for_the_records_too() {
     let mut scene = http();
     scene.at(5).answer(Aaaa, "6a").at(55).expect_start("6a").at(70).tcp("6a").at(400).services("1 .");
     scene.expect("cancel 6a, upgrade");
+}
+
+/// Where the records are withheld the name may have some: the next of the search list could be another host.
+///
+/// Proves: SVC-17
+#[test]
+fn on_protected_dns_a_failed_lookup_ends_the_search() {
+    let mut scene = protected(|setup| {
+        setup.environment.names = Names::Ask(vec!["host.test".into(), "host.test.lan".into()]);
+    });
+    scene.at(5).nodata(Aaaa).nodata(A).expect("").at(20).servfail(Https).expect("withheld");
 }
 
 /// Some servers say of one family that the name does not exist although it has an address of the other: it does exist.
