@@ -141,7 +141,9 @@ impl<'a> Route<'a> {
         let passes = |name: &str| {
             let is = |other: &Arc<str>| is_same_name(other, name);
             let is_target = |service: &Service| is(&service.target);
-            is(&self.name.host) || self.aliases.iter().any(|alias| is(alias)) || self.services.iter().any(is_target)
+            is(&self.name.host)
+                || self.aliases.last().is_some_and(|alias| is(alias))
+                || self.services.iter().any(is_target)
         };
         self.queries.iter().any(|query| query.is_pending() && query.is_for_addresses() && passes(&query.name))
     }
