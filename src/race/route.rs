@@ -84,8 +84,7 @@ impl<'a> Route<'a> {
         route
     }
 
-    fn follow(&mut self, first: &'a Arc<str>) {
-        let mut at = first;
+    fn follow(&mut self, mut at: &'a Arc<str>) {
         while let Some(query) = self.queries.iter().find(|it| is_for(it, at, QueryKind::Https)) {
             let Some(services) = query.services() else {
                 let host = if self.aliases.is_empty() { &self.name.host } else { at };
@@ -99,9 +98,8 @@ impl<'a> Route<'a> {
             match &services.binding {
                 Binding::Services(services) => return self.services = services,
                 Binding::Alias(target) => {
-                    let is = |other: &Arc<str>| is_same_name(other, target);
-                    if is(first) || self.aliases.iter().any(|alias| is(alias)) || self.aliases.len() == MAX_ALIASES {
-                        // As if no record existed (RFC 9460 section 2.4.2).
+                    if self.aliases.len() == MAX_ALIASES {
+                        // A loop ends here too. As if no record existed (RFC 9460 section 2.4.2).
                         return self.aliases.clear();
                     }
                     self.aliases.push(target);
