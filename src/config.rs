@@ -222,7 +222,8 @@ impl Config {
         self
     }
 
-    /// The time for one TLS handshake, from the finished TCP handshake. The race goes on when it runs out.
+    /// The time for one TLS handshake, which begins when TCP is up unless it has to wait for HTTPS records. The race goes
+    /// on when it runs out.
     ///
     /// Default is 10 s.
     pub fn tls_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {

@@ -27,6 +27,8 @@ struct Attempt {
     target: Option<Arc<str>>,
     started: Instant,
     tcp: Option<Tcp>,
+    /// When TLS began: with TCP, or later where it has to wait.
+    handshake: Option<Instant>,
     ended: Option<Instant>,
     outcome: AttemptOutcome,
 }
@@ -40,7 +42,7 @@ struct Tcp {
 impl Attempts {
     pub(super) fn start(&mut self, addr: SocketAddr, target: Option<Arc<str>>, now: Instant) -> AttemptId {
         let outcome = AttemptOutcome::Pending;
-        self.list.push(Attempt { addr, target, started: now, tcp: None, ended: None, outcome });
+        self.list.push(Attempt { addr, target, started: now, tcp: None, handshake: None, ended: None, outcome });
         AttemptId(self.list.len() - 1)
     }
 
@@ -52,6 +54,13 @@ impl Attempts {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Notes that TLS begins.
+    pub(super) fn on_handshake(&mut self, id: AttemptId, now: Instant) {
+        if let Some(attempt) = self.in_flight_mut(id) {
+            attempt.handshake = Some(now);
         }
     }
 
@@ -157,10 +166,10 @@ impl Attempts {
     /// One Connection Attempt Delay after the last start; later while a handshake that has come as far as TLS can be
     /// expected to finish, "extending the timer" (v3 draft section 6.1), up to the maximum delay.
     fn staggered(&self, last: &Attempt, config: &Config) -> Instant {
-        let handshakes = self.list.iter().filter(|attempt| attempt.is_in_flight()).filter_map(|attempt| attempt.tcp);
-        let extended = handshakes.map(|tcp| {
+        let in_flight = self.list.iter().filter(|attempt| attempt.is_in_flight());
+        let extended = in_flight.filter_map(|attempt| attempt.tcp.zip(attempt.handshake)).map(|(tcp, begun)| {
             let estimate = 2 * tcp.rtt.unwrap_or(UNKNOWN_RTT).min(LONGEST_DELAY) + HANDSHAKE_COMPUTATION;
-            tcp.up + estimate.max(MIN_HANDSHAKE_ESTIMATE)
+            begun + estimate.max(MIN_HANDSHAKE_ESTIMATE)
         });
         let latest = last.started + config.clamped_max_attempt_delay();
         let regular = last.started + config.clamped_attempt_delay();
@@ -201,7 +210,7 @@ impl Attempt {
     }
 
     fn deadline(&self, config: &Config) -> Option<Instant> {
-        let tls = self.tcp.zip(config.tls_timeout).and_then(|(tcp, timeout)| tcp.up.checked_add(timeout));
+        let tls = self.handshake.zip(config.tls_timeout).and_then(|(begun, timeout)| begun.checked_add(timeout));
         self.attempt_deadline(config).into_iter().chain(tls).min()
     }
 

@@ -112,21 +112,21 @@ impl<'a> Roster<'a> {
         }
     }
 
-    /// What takes the place of an answer for `family`: addresses that came along with records, as they are not asked
-    /// for then, or hints while the answer is missing (v3 draft section 4.2.1).
+    /// What takes the place of an answer for `family` while it is missing: addresses that came along with records, or
+    /// hints (v3 draft section 4.2.1).
     fn stand_ins(&self, name: &str, family: Family, service: Option<&Service>) -> (Vec<IpAddr>, List) {
         // Of a family that the host lacks nothing is asked for, and nothing is of use.
         if !self.given.environment.ask.contains(family) {
             return (Vec::new(), List::Endpoints);
         }
-        let mut asked = address_queries(self.queries, name).filter(|query| query.tells_of(family)).peekable();
-        if asked.peek().is_none() {
-            return (came_along(self.queries, name, family).collect(), List::Endpoints);
-        }
         let (mut answered, mut negative) = (false, false);
-        for query in asked {
+        for query in address_queries(self.queries, name).filter(|query| query.tells_of(family)) {
             answered |= !query.addresses().is_empty();
             negative |= query.is_negative();
+        }
+        let mut came = came_along(self.queries, name, family).peekable();
+        if !answered && !negative && came.peek().is_some() {
+            return (came.collect(), List::Endpoints);
         }
         let hints = service.filter(|_| !answered).into_iter().flat_map(|service| &service.hints);
         let hints = hints.copied().filter(|ip| Family::of_ip(*ip) == family);

@@ -84,8 +84,7 @@ impl<'a> Route<'a> {
         route
     }
 
-    fn follow(&mut self, first: &'a Arc<str>) {
-        let mut at = first;
+    fn follow(&mut self, mut at: &'a Arc<str>) {
         while let Some(query) = self.queries.iter().find(|it| is_for(it, at, QueryKind::Https)) {
             let Some(services) = query.services() else {
                 let host = if self.aliases.is_empty() { &self.name.host } else { at };
@@ -99,9 +98,8 @@ impl<'a> Route<'a> {
             match &services.binding {
                 Binding::Services(services) => return self.services = services,
                 Binding::Alias(target) => {
-                    let is = |other: &Arc<str>| is_same_name(other, target);
-                    if is(first) || self.aliases.iter().any(|alias| is(alias)) || self.aliases.len() == MAX_ALIASES {
-                        // As if no record existed (RFC 9460 section 2.4.2).
+                    if self.aliases.len() == MAX_ALIASES {
+                        // A loop ends here too. As if no record existed (RFC 9460 section 2.4.2).
                         return self.aliases.clear();
                     }
                     self.aliases.push(target);
@@ -113,13 +111,19 @@ impl<'a> Route<'a> {
 
     /// Ends at a query for the records of `host` that has not brought any.
     fn stop(&mut self, query: &Query, host: &str) {
-        // Under a name that does not exist there is nothing (RFC 8020).
-        let does_not_exist = |query: &Query| query.failure() == Some(ResolveErrorKind::NxDomain);
-        self.open = query.is_pending() && !address_queries(self.queries, host).any(does_not_exist);
+        self.open = query.is_pending() && !self.is_nonexistent(host);
         // A malformed set is as good as none (RFC 9460 section 2.2).
         let is_missing = |kind: ResolveErrorKind| kind.is_negative_answer() || kind == ResolveErrorKind::Malformed;
         let has_failed = query.failure().is_some_and(|kind| !is_missing(kind));
         self.ending = (has_failed && self.given.environment.protected).then_some(Ending::Withheld);
+    }
+
+    /// Whether there is nothing under `host` (RFC 8020). Some servers say so of one family while they have an address of
+    /// the other.
+    fn is_nonexistent(&self, host: &str) -> bool {
+        let mut queries = address_queries(self.queries, host);
+        queries.clone().any(|query| query.failure() == Some(ResolveErrorKind::NxDomain))
+            && queries.all(|query| query.addresses().is_empty())
     }
 
     /// Whether the race waits for the answer that may lead on.
@@ -137,14 +141,17 @@ impl<'a> Route<'a> {
         let passes = |name: &str| {
             let is = |other: &Arc<str>| is_same_name(other, name);
             let is_target = |service: &Service| is(&service.target);
-            is(&self.name.host) || self.aliases.iter().any(|alias| is(alias)) || self.services.iter().any(is_target)
+            is(&self.name.host)
+                || self.aliases.last().is_some_and(|alias| is(alias))
+                || self.services.iter().any(is_target)
         };
         self.queries.iter().any(|query| query.is_pending() && query.is_for_addresses() && passes(&query.name))
     }
 
     /// Whether the name has neither addresses nor records, so that the next one has its turn.
     pub(super) fn is_dead_end(&self) -> bool {
-        let leads_nowhere = self.aliases.is_empty() && self.services.is_empty() && !self.is_waited_for();
+        let has_records = !self.aliases.is_empty() || !self.services.is_empty() || self.ending.is_some();
+        let leads_nowhere = !has_records && !self.is_waited_for();
         leads_nowhere && address_queries(self.queries, &self.name.host).all(Query::is_negative)
     }
 

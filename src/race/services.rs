@@ -160,3 +160,16 @@ impl Random {
         items
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first numbers of the reference implementation.
+    #[test]
+    fn the_numbers_are_those_of_splitmix64() {
+        let mut random = Random(0);
+        let numbers = [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f];
+        assert_eq!([random.next(), random.next(), random.next()], numbers);
+    }
+}

@@ -152,3 +152,14 @@ fn a_name_with_an_alias_alone_is_not_given_up() {
     assert_eq!(scene.log().last().unwrap(), "910 failed");
     assert_eq!(scene.starts(), "902 4a");
 }
+
+/// Only the last name of a chain has a place among the endpoints: the others are not waited for.
+#[test]
+fn the_addresses_of_a_name_on_the_way_are_not_waited_for() {
+    let mut scene = Scene::with_records();
+    scene.at(5).services("0 b.test").services("0 c.test").at(10).nodata(Https);
+    for name in ["host.test", "c.test"] {
+        scene.nodata_of(name, Aaaa).nodata_of(name, A);
+    }
+    assert_eq!(scene.log().last().unwrap(), "10 failed");
+}

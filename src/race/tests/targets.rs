@@ -233,3 +233,19 @@ fn a_name_with_records_alone_ends_the_search() {
     scene.at(30).answer_of("t.test", Aaaa, "6a").expect_start("6a");
     search().at(20).nodata(Https).expect("query AAAA host.test.lan, query A host.test.lan");
 }
+
+/// Those of a name that has been asked for already stand in until its own answer comes.
+///
+/// Proves: DNS-12
+#[test]
+fn what_comes_along_stands_in_for_an_answer_on_its_way() {
+    let came = || [("host.test", super::notation::addr("6a").ip())];
+    let answer = || Answer::from_services(records("1 . port=8443 hints=6h")).with_additional(came());
+    let mut scene = Scene::with_records();
+    scene.at(5).reply(Https, Ok(answer())).expect_start("6a:8443").at(10).answer(A, "4a").at(300);
+    scene.answer(Aaaa, "6b").at(2000);
+    assert_eq!(scene.starts(), "5 6a:8443, 255 4a:8443, 505 6b:8443, 755 6b, 1005 4a");
+    let mut scene = Scene::with_records();
+    scene.at(4).answer(Aaaa, "6b").at(5).reply(Https, Ok(answer())).at(400);
+    assert_eq!(scene.starts(), "5 6b:8443, 255 6b");
+}

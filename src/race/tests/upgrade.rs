@@ -4,7 +4,8 @@ use std::error::Error as _;
 
 use super::scene::Scene;
 use crate::error::Error;
-use crate::resolve::QueryKind::{Aaaa, Https};
+use crate::resolve::Names;
+use crate::resolve::QueryKind::{A, Aaaa, Https};
 
 fn http(uri: &str) -> Scene {
     Scene::with(|setup| setup.records().uri = uri.into())
@@ -77,4 +78,19 @@ fn the_error_says_where_to_connect_to() {
     }
     let mut scene = http("http://host.test/");
     assert!(Error::from_race(scene.at(5).nodata(Https).report()).upgrade_to().is_none());
+}
+
+/// A name with records alone is the one that was meant, whatever is answered last: the search list ends there.
+#[test]
+fn a_name_with_records_alone_is_upgraded_too() {
+    let search = || {
+        let mut scene = Scene::with(|setup| {
+            setup.records().uri = "http://host.test/".into();
+            setup.environment.names = Names::Ask(vec!["host.test".into(), "host.test.lan".into()]);
+        });
+        scene.expect("query HTTPS, query AAAA, query A").at(10).nodata(Aaaa);
+        scene
+    };
+    search().services("1 .").expect("upgrade");
+    search().nodata(A).expect("").at(20).services("1 .").expect("upgrade");
 }
