@@ -64,8 +64,6 @@ fn a_chain_that_is_not_followed_to_its_end_in_time_leads_to_its_last_name() {
 }
 
 /// A target without anything: the origin.
-///
-/// Proves: SVC-12
 #[test]
 fn an_alias_to_nothing_leaves_the_origin() {
     let mut scene = Scene::with_records();
