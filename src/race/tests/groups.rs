@@ -120,12 +120,13 @@ fn what_was_never_sent_makes_room() {
     assert_eq!(scene.attempts.len(), 34, "{}", scene.starts());
 }
 
-/// The last of a group fails: the next group starts at once.
+/// What fails gives its turn to the next of its group; the last of it to the next group, at once too.
 ///
 /// Proves: GRP-5, ATT-7
 #[test]
 fn after_the_last_failure_of_a_service_the_next_starts_at_once() {
     let mut scene = Scene::with_records();
-    scene.at(5).services("1 a.test hints=6a; 2 b.test hints=6b").at(60).fail("6a", Refused).at(61);
-    assert_eq!(scene.starts(), "5 6a, 60 6b");
+    scene.at(5).services("1 a.test hints=6a,4a; 2 b.test hints=6b").at(60).fail("6a", Refused);
+    scene.at(100).fail("4a", Refused).at(101);
+    assert_eq!(scene.starts(), "5 6a, 60 4a, 100 6b");
 }
