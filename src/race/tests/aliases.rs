@@ -54,6 +54,15 @@ fn the_name_that_an_alias_leads_to_goes_before_the_origin() {
     assert_eq!(scene.starts(), "20 6s:8443, 270 6a, 520 6x");
 }
 
+/// It is waited for within the Resolution Delay, although the origin is known.
+#[test]
+fn the_addresses_of_an_alias_are_waited_for_one_resolution_delay() {
+    let mut scene = Scene::with_records();
+    scene.at(5).services("0 cdn.test").at(10).answer_of("host.test", Aaaa, "6x").nodata_of("cdn.test", Https);
+    scene.at(30).answer_of("cdn.test", Aaaa, "6a").at(300);
+    assert_eq!(scene.starts(), "30 6a, 280 6x");
+}
+
 /// While the chain is being followed its last name is the best that is known.
 #[test]
 fn a_chain_that_is_not_followed_to_its_end_in_time_leads_to_its_last_name() {
@@ -64,8 +73,6 @@ fn a_chain_that_is_not_followed_to_its_end_in_time_leads_to_its_last_name() {
 }
 
 /// A target without anything: the origin.
-///
-/// Proves: SVC-12
 #[test]
 fn an_alias_to_nothing_leaves_the_origin() {
     let mut scene = Scene::with_records();

@@ -4,7 +4,7 @@ use super::scene::Scene;
 use crate::race::{Family, FamilySet};
 use crate::report::FailureKind::Refused;
 use crate::resolve::Names;
-use crate::resolve::QueryKind::{A, Aaaa, Addresses};
+use crate::resolve::QueryKind::{A, Aaaa, Addresses, Https};
 use crate::resolve::ResolveErrorKind::{NoData, NxDomain, Other, Refused as DnsRefused, ServFail, Timeout};
 
 /// Both families and HTTPS: three queries, none of which waits for the answer to another.
@@ -105,7 +105,14 @@ fn an_empty_answer_counts_as_nodata() {
     let mut scene = search_list();
     scene.expect("query AAAA a.test, query A a.test").at(10).answer(Aaaa, "").answer(A, "");
     scene.expect("query AAAA b.test, query A b.test").answer(Aaaa, "").answer(A, "").expect("failed");
-    assert!(scene.report().queries().iter().all(|query| query.result().unwrap().unwrap_err().kind() == NoData));
+    let all_are_nodata = |scene: &Scene| {
+        let report = scene.report();
+        report.queries().iter().all(|query| query.result().unwrap().unwrap_err().kind() == NoData)
+    };
+    assert!(all_are_nodata(&scene));
+    let mut scene = Scene::with_records();
+    scene.at(10).answer(Aaaa, "").answer(A, "").answer(Https, "").expect("failed");
+    assert!(all_are_nodata(&scene));
 }
 
 /// A failure is no word on whether the name exists: going on could reach another host of that name.

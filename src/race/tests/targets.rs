@@ -70,7 +70,7 @@ fn a_target_of_the_root_behind_a_cname_is_what_the_host_is_a_name_of() {
 
 /// Another name is asked for its addresses, of the families that the host is, and once however often it is named.
 ///
-/// Proves: SVC-18, SVC-23
+/// Proves: SVC-18
 #[test]
 fn a_target_of_another_name_is_asked_for_its_addresses() {
     let mut scene = Scene::with_records();

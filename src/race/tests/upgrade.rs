@@ -36,8 +36,6 @@ fn an_http_origin_without_usable_records_is_connected_to() {
 }
 
 /// Records say nothing of where `http` is.
-///
-/// Proves: SVC-25
 #[test]
 fn records_never_shape_an_http_endpoint() {
     let mut scene = http("http://host.test/");
