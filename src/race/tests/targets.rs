@@ -10,19 +10,25 @@ fn queries_of(uri: &str) -> String {
     scene.queries.iter().map(|(name, kind)| format!("{kind} {name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The port is in the name of the query, unless it is the usual one. `http` looks where its `https` would.
+/// The port is in the name of the query, unless it is that of `https`. `http` looks where its `https` would.
 ///
 /// Proves: DNS-8
 #[test]
 fn https_records_are_those_of_the_host_or_of_its_port() {
     let bare = "HTTPS host.test, AAAA host.test, A host.test";
-    for uri in
-        ["https://host.test/", "https://host.test:443/", "wss://host.test/", "http://host.test/", "ws://host.test"]
-    {
+    for uri in [
+        "https://host.test/",
+        "https://host.test:443/",
+        "wss://host.test/",
+        "http://host.test/",
+        "http://host.test:80/",
+        "http://host.test:443/",
+        "ws://host.test",
+    ] {
         assert_eq!(queries_of(uri), bare, "{uri}");
     }
     for (uri, port) in
-        [("https://host.test:8443/", 8443), ("https://host.test:80/", 80), ("http://host.test:443/", 443)]
+        [("https://host.test:8443/", 8443), ("https://host.test:80/", 80), ("http://host.test:8080/", 8080)]
     {
         assert_eq!(queries_of(uri), format!("HTTPS _{port}._https.host.test, AAAA host.test, A host.test"), "{uri}");
     }
