@@ -3,7 +3,7 @@
 use super::scene::{Scene, records};
 use crate::report::FailureKind::Refused;
 use crate::resolve::QueryKind::{A, Aaaa, Https};
-use crate::resolve::{Answer, Names};
+use crate::resolve::{Answer, Names, ServiceRecord};
 
 fn queries_of(uri: &str) -> String {
     let scene = Scene::with(|setup| setup.records().uri = uri.into());
@@ -54,6 +54,18 @@ fn a_target_of_the_root_is_the_host_itself() {
     scene.at(5).services("1 . port=8443").expect("").at(10).answer(Aaaa, "6a").at(12).answer(A, "4a").at(2000);
     assert_eq!(scene.starts(), "10 6a:8443, 260 4a:8443, 510 6a, 760 4a");
     assert!(scene.report().attempts().iter().all(|attempt| attempt.target().is_none()));
+}
+
+/// The root without its final dot, as a resolver may have it, is the root: no query is for nothing.
+///
+/// Proves: SVC-8
+#[test]
+fn a_target_without_a_label_is_the_root() {
+    let mut scene = Scene::with_records();
+    scene.at(5).reply(Https, Ok(Answer::from_services([ServiceRecord::new(1, "").with_port(8443)]))).expect("");
+    scene.at(10).answer(Aaaa, "6a").expect_start("6a:8443");
+    let mut scene = Scene::with_records();
+    scene.at(5).reply(Https, Ok(Answer::from_services([ServiceRecord::alias("")]))).expect("");
 }
 
 /// After a CNAME "." is where that led, which the host's own address queries follow too: nothing more is asked.
