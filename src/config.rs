@@ -222,7 +222,7 @@ impl Config {
         self
     }
 
-    /// The time for one TLS handshake, from the finished TCP handshake. The race goes on when it runs out.
+    /// The time for one TLS handshake. The race goes on when it runs out.
     ///
     /// Default is 10 s.
     pub fn tls_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {

@@ -27,6 +27,8 @@ struct Attempt {
     target: Option<Arc<str>>,
     started: Instant,
     tcp: Option<Tcp>,
+    /// When TLS began, which may be later than TCP was up.
+    handshake: Option<Instant>,
     ended: Option<Instant>,
     outcome: AttemptOutcome,
 }
@@ -40,7 +42,7 @@ struct Tcp {
 impl Attempts {
     pub(super) fn start(&mut self, addr: SocketAddr, target: Option<Arc<str>>, now: Instant) -> AttemptId {
         let outcome = AttemptOutcome::Pending;
-        self.list.push(Attempt { addr, target, started: now, tcp: None, ended: None, outcome });
+        self.list.push(Attempt { addr, target, started: now, tcp: None, handshake: None, ended: None, outcome });
         AttemptId(self.list.len() - 1)
     }
 
@@ -52,6 +54,13 @@ impl Attempts {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Notes that TLS begins.
+    pub(super) fn on_handshake(&mut self, id: AttemptId, now: Instant) {
+        if let Some(attempt) = self.in_flight_mut(id) {
+            attempt.handshake = Some(now);
         }
     }
 
@@ -201,7 +210,7 @@ impl Attempt {
     }
 
     fn deadline(&self, config: &Config) -> Option<Instant> {
-        let tls = self.tcp.zip(config.tls_timeout).and_then(|(tcp, timeout)| tcp.up.checked_add(timeout));
+        let tls = self.handshake.zip(config.tls_timeout).and_then(|(start, timeout)| start.checked_add(timeout));
         self.attempt_deadline(config).into_iter().chain(tls).min()
     }
 

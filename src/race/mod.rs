@@ -191,6 +191,7 @@ impl Race {
             self.committed = true;
             self.cancel_all_but(Some(id), now);
         }
+        self.attempts.on_handshake(id, now);
         self.outbox.push_back(Output::Handshake { id });
     }
 

@@ -38,7 +38,7 @@ struct Seen {
     addr: SocketAddr,
     started: Instant,
     tcp: Option<Instant>,
-    handshake: bool,
+    handshake: Option<Instant>,
     fate: Option<Fate>,
 }
 
@@ -141,8 +141,12 @@ impl Watched {
             Output::Handshake { id } => {
                 assert!(self.environment.tls, "TLS on a race without");
                 let seen = self.in_flight(id).expect("a handshake on an attempt that is over");
-                assert!(seen.tcp.is_some() && !seen.handshake, "{}: a handshake without TCP, or twice", seen.addr);
-                seen.handshake = true;
+                assert!(
+                    seen.tcp.is_some() && seen.handshake.is_none(),
+                    "{}: a handshake without TCP, or twice",
+                    seen.addr
+                );
+                seen.handshake = Some(now);
                 if !self.config.race_tls {
                     assert_eq!(self.committed, None, "a second handshake where TLS is not part of the race");
                     self.committed = Some(id);
@@ -183,7 +187,7 @@ impl Watched {
             let gap = now - last.started;
             assert!(gap >= Duration::from_millis(10), "{addr} starts {gap:?} after {}", last.addr);
         }
-        self.attempts.push(Seen { addr, started: now, tcp: None, handshake: false, fate: None });
+        self.attempts.push(Seen { addr, started: now, tcp: None, handshake: None, fate: None });
     }
 
     fn judge_end(&mut self, outcome: Outcome, now: Instant) {
@@ -239,7 +243,7 @@ impl Watched {
             timeout.and_then(|timeout| from.checked_add(timeout)).is_some_and(|end| end <= now)
         };
         ran_out(seen.started, self.config.attempt_timeout)
-            || seen.tcp.is_some_and(|tcp| ran_out(tcp, self.config.tls_timeout))
+            || seen.handshake.is_some_and(|start| ran_out(start, self.config.tls_timeout))
     }
 
     /// Whether the race has to wait for the answer to `query` before it gives up. Not for what is asked of other names
