@@ -73,9 +73,10 @@ impl Origin {
             "ws" => "wss",
             _ => return None,
         };
-        let host = self.host.server_name()?;
+        // With its final dot: without it a search list could make another host of it.
+        let Host::Name(host) = &self.host else { return None };
         let authority = match self.port {
-            None | Some(80) => host.to_owned(),
+            None | Some(80) => host.to_string(),
             Some(port) => format!("{host}:{port}"),
         };
         Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()

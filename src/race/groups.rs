@@ -213,16 +213,32 @@ fn endpoint(addr: SocketAddr, service: Option<&Service>, origin: &Origin) -> Soc
 
 /// Leaves at most `room` endpoints that have not `started`: of the longest group the last goes first. The only one of a
 /// family in its group stays, so that no group is without a chance.
+///
+/// Records can bring hundreds of endpoints, and they are cut at every poll: so each is looked at once.
 pub(super) fn cut(ordered: &mut Vec<Endpoint>, room: usize, started: impl Fn(SocketAddr) -> bool) {
-    while ordered.iter().filter(|it| !started(it.addr)).count() > room {
+    let (mut unstarted, mut end) = (0_usize, 0);
+    // What can be spared, each with the length that its group has when it goes.
+    let mut spare = Vec::new();
+    for group in ordered.chunk_by(|one, next| one.group == next.group) {
+        end += group.len();
+        let ipv6 = group.iter().filter(|it| it.addr.is_ipv6()).count();
         // Started ones count: otherwise a group would grow by what it starts.
-        let length = |group| ordered.iter().filter(|it| it.group == group).count();
-        let is_alone = |it: &Endpoint| {
-            let alike = |other: &&Endpoint| other.group == it.group && other.addr.is_ipv4() == it.addr.is_ipv4();
-            ordered.iter().filter(alike).count() == 1
-        };
-        let spare = ordered.iter().enumerate().filter(|(_, it)| !started(it.addr) && !is_alone(it));
-        let Some((index, _)) = spare.max_by_key(|(_, it)| length(it.group)) else { return };
-        ordered.remove(index);
+        let (mut length, mut of_family) = (group.len(), [group.len() - ipv6, ipv6]);
+        for (from_end, it) in group.iter().rev().enumerate().filter(|(_, it)| !started(it.addr)) {
+            unstarted += 1;
+            let alike = &mut of_family[usize::from(it.addr.is_ipv6())];
+            if *alike > 1 {
+                *alike -= 1;
+                spare.push((length, end - 1 - from_end));
+                length -= 1;
+            }
+        }
     }
+    // The lengths of a group fall, so its last goes before those that stand before it.
+    spare.sort_unstable_by(|one, other| other.cmp(one));
+    spare.truncate(unstarted.saturating_sub(room));
+    let mut kept = vec![true; ordered.len()];
+    spare.into_iter().for_each(|(_, index)| kept[index] = false);
+    let mut kept = kept.into_iter();
+    ordered.retain(|_| kept.next() == Some(true));
 }

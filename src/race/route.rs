@@ -29,11 +29,10 @@ impl Name {
     /// exists, so there they are asked for when it turns out to.
     pub(super) fn new(host: Arc<str>, is_only: bool, given: &Given) -> Self {
         let origin = &given.origin;
-        // An `http` origin has the records of the `https` origin that it would become (RFC 9460 section 9.5).
-        let default_port = if origin.is_secure() { 443 } else { 80 };
-        let records = given.environment.https.then(|| match origin.port() {
-            port if port == default_port => host.clone(),
-            port => format!("_{port}._https.{host}").into(),
+        // An `http` origin has the records of the `https` origin that it would become (RFC 9460 sections 9.1 and 9.5).
+        let records = given.environment.https.then(|| match (origin.port(), origin.is_secure()) {
+            (443, _) | (80, false) => host.clone(),
+            (port, _) => format!("_{port}._https.{host}").into(),
         });
         let as_it_stands = matches!(origin.host(), Host::Name(name) if is_same_name(name, &host));
         Self { host, records, at_once: is_only || as_it_stands }

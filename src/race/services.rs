@@ -56,10 +56,10 @@ impl Binding {
         let aliases: Vec<_> = records.iter().filter(|record| record.is_alias()).collect();
         if !aliases.is_empty() {
             let alias = aliases[random.below(aliases.len())];
-            return match &*alias.target {
+            return match is_root(&alias.target) {
                 // The service is said not to exist, which a client may ignore (section 2.5.1).
-                "." => Self::Services(Vec::new()),
-                _ => Self::Alias(alias.target.clone()),
+                true => Self::Services(Vec::new()),
+                false => Self::Alias(alias.target.clone()),
             };
         }
         let usable = records.iter().filter(|record| is_compatible(record) && is_reachable(record, given));
@@ -82,16 +82,21 @@ impl Binding {
 /// Whether `records` say that the host is served by HTTPS (RFC 9460 section 9.5).
 pub(super) fn ask_for_https(records: &[ServiceRecord]) -> bool {
     records.iter().any(|record| match record.is_alias() {
-        true => &*record.target != ".",
+        true => !is_root(&record.target),
         false => is_compatible(record),
     })
+}
+
+/// With its final dot or without.
+fn is_root(name: &str) -> bool {
+    matches!(name, "." | "")
 }
 
 /// The name whose addresses a service has. "." is the owner of the record (section 2.5.2); and what a name is a CNAME
 /// of has the addresses that are asked for under the name itself.
 fn target(record: &ServiceRecord, name: &Arc<str>, has_addresses: bool) -> Arc<str> {
     let owner = record.owner.as_ref().unwrap_or(name);
-    let target = if &*record.target == "." { owner } else { &record.target };
+    let target = if is_root(&record.target) { owner } else { &record.target };
     let stands_for_name = has_addresses && is_same_name(target, owner);
     if stands_for_name { name.clone() } else { target.clone() }
 }

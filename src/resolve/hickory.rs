@@ -20,7 +20,7 @@ use hickory_resolver::{Hosts, system_conf};
 use tokio::runtime::{self, Handle};
 
 use self::servers::Servers;
-use super::names::{Search, names};
+use super::names::{Search, names, outside_dns};
 use super::{
     Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving, ServiceRecord, is_under,
 };
@@ -127,11 +127,16 @@ impl Resolve for HickoryResolver {
 
     fn resolve(&self, name: &str, kind: QueryKind) -> Resolving {
         let shared = self.shared.clone();
+        // Records lead to names that `names` has not seen.
+        let outside_dns = outside_dns(name);
         // Names of mDNS (RFC 6762), of whose services a name server knows nothing. Their addresses are asked for, as
         // some networks have such names in DNS.
         let is_mdns = is_under(name, "local");
         let name = Name::from_ascii(name);
         Box::pin(async move {
+            if let Some(error) = outside_dns {
+                return Err(error);
+            }
             let record_type = match kind {
                 QueryKind::A => RecordType::A,
                 QueryKind::Aaaa => RecordType::AAAA,

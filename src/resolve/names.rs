@@ -35,9 +35,8 @@ pub(super) fn names(host: &str, hosts: &Hosts, search: &Search) -> Result<Names,
     if !addresses.is_empty() {
         return Ok(fixed(addresses));
     }
-    if let Some((zone, rule)) = outside_dns(name) {
-        let message = format!("names under .{zone} are not in DNS ({rule})");
-        return Err(ResolveError::new(ResolveErrorKind::NxDomain, message));
+    if let Some(error) = outside_dns(name) {
+        return Err(error);
     }
 
     let mut names = Vec::new();
@@ -71,10 +70,12 @@ fn candidates(host: &str, search: &Search) -> Vec<String> {
     }
 }
 
-/// The special zone that `name` is in, if it is one that is never asked for, and the document that says so.
-fn outside_dns(name: &str) -> Option<(&'static str, &'static str)> {
+/// Why `name` is never asked for, if it is in a special zone of which that holds.
+pub(super) fn outside_dns(name: &str) -> Option<ResolveError> {
     const ZONES: [(&str, &str); 3] = [("onion", "RFC 7686"), ("invalid", "RFC 6761"), ("alt", "RFC 9476")];
-    ZONES.into_iter().find(|(zone, _)| is_under(name, zone))
+    let (zone, rule) = ZONES.into_iter().find(|(zone, _)| is_under(name, zone))?;
+    let message = format!("names under .{zone} are not in DNS ({rule})");
+    Some(ResolveError::new(ResolveErrorKind::NxDomain, message))
 }
 
 /// IPv6 before IPv4, and within a family in the order of the file.

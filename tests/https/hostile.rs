@@ -38,6 +38,23 @@ async fn a_record_does_not_lead_to_a_denied_address() {
     assert_untouched(inner.server()).await;
 }
 
+/// What is never asked for is not asked for because a record leads there, and it is as if nothing were there.
+///
+/// Proves: NAM-3, NAM-4
+#[tokio::test]
+async fn a_record_does_not_lead_to_a_name_outside_dns() {
+    let host = Host::with(HTTPS).await;
+    for name in ["svc.onion", "svc.invalid", "svc.alt"] {
+        for record in [HttpsRecord::new(1, name), HttpsRecord::alias(name)] {
+            publish(&host, records([record]));
+            let stream = connect(&host.configured(patient()), &host.uri("https")).await.unwrap();
+            assert_eq!(tried(stream.report().attempts()), [host.addr(V4[0])], "{}", stream.report());
+            assert!(stream.report().elapsed() < LONG, "{}", stream.report());
+        }
+    }
+    assert!(host.dns.log().iter().all(|query| query.name.ends_with(".lab.test.")), "{:?}", host.dns.log());
+}
+
 /// A mail server that takes a request for a mail.
 ///
 /// Proves: SVC-13

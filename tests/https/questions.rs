@@ -40,11 +40,12 @@ async fn https_aaaa_and_a_are_asked_for_back_to_back_in_this_order() {
     assert!(in_order >= 45, "{in_order} of 50");
 }
 
-/// The scheme's own port is no part of the name; another is, even if it is that of the other scheme.
+/// The port of `https` is no part of the name; another is. An `http` origin has the name of the `https` origin that it
+/// would become.
 ///
 /// Proves: DNS-8
 #[tokio::test]
-async fn the_name_of_the_records_has_the_port_unless_it_is_the_schemes() {
+async fn the_name_of_the_records_has_the_port_unless_it_is_that_of_https() {
     let host = Host::with(HTTPS).await;
     let mut config = config();
     config.https_upgrade(true).address_policy(AddressPolicy::new(|_, _| Verdict::deny("only asked")));
@@ -56,7 +57,7 @@ async fn the_name_of_the_records_has_the_port_unless_it_is_the_schemes() {
         ("https://www.lab.test:80/", "_80._https.www.lab.test."),
         ("http://www.lab.test/", "www.lab.test."),
         ("http://www.lab.test:8080/", "_8080._https.www.lab.test."),
-        ("ws://www.lab.test:443/", "_443._https.www.lab.test."),
+        ("ws://www.lab.test:443/", "www.lab.test."),
     ] {
         host.dns.clear_log();
         connect(&plain(&host, config.clone()), uri).await.unwrap_err();

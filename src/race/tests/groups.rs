@@ -1,7 +1,10 @@
 //! Groups of endpoints: v3 draft section 5.
 
-use super::notation::numbered;
+use std::time::{Duration, Instant};
+
+use super::notation::{addr, numbered};
 use super::scene::Scene;
+use crate::race::groups::{Endpoint, cut};
 use crate::report::FailureKind::{Local, Refused};
 use crate::resolve::QueryKind::{A, Aaaa};
 
@@ -99,6 +102,20 @@ fn the_only_one_of_a_family_is_not_cut() {
     scene.answer_of("a.test", Aaaa, &numbered(6, 201, 16)).at(29_000);
     let starts = scene.starts();
     assert!(scene.attempts.len() == 32 && starts.contains("6#215:8443, 3755 4a:8443"), "{starts}");
+}
+
+/// Records can lead to hundreds of endpoints, which are cut at every poll.
+#[test]
+fn hundreds_of_endpoints_are_cut_in_no_time() {
+    let endpoint = |number: u16| Endpoint { addr: addr(&format!("6#{number}")), group: usize::from(number) / 32 };
+    let endpoints: Vec<_> = (0..320).map(endpoint).collect();
+    let start = Instant::now();
+    for _ in 0..50 {
+        let mut left = endpoints.clone();
+        cut(&mut left, 32, |_| false);
+        assert_eq!(left.len(), 32);
+    }
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 /// What has not started of a longer group gives way to a late service.

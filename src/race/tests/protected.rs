@@ -65,6 +65,16 @@ fn on_protected_dns_nothing_follows_tcp_before_the_records() {
     scene.expect("handshake 6a, handshake 4a").at(430).tls("4a").expect("cancel 6a, won 4a");
 }
 
+/// What waits for the records does not shake hands yet, and the time for that has not begun.
+#[test]
+fn on_protected_dns_the_time_for_tls_begins_after_the_records() {
+    let mut scene = protected(|setup| {
+        setup.config.tls_timeout(Some(ms(1000)));
+    });
+    scene.at(5).answer(Aaaa, "6a").nodata(A).at(55).expect_start("6a").at(70).tcp("6a").expect_idle_until(1500);
+    scene.nodata(Https).expect("handshake 6a").expect_idle_until(2500).expect("cancel 6a, failed");
+}
+
 /// An attempt that ends while it waits is over.
 #[test]
 fn an_attempt_that_fails_while_it_waits_does_not_go_on() {

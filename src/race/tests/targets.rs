@@ -4,26 +4,32 @@ use super::notation::records;
 use super::scene::Scene;
 use crate::report::FailureKind::Refused;
 use crate::resolve::QueryKind::{A, Aaaa, Https};
-use crate::resolve::{Answer, Names};
+use crate::resolve::{Answer, Names, ServiceRecord};
 
 fn queries_of(uri: &str) -> String {
     let scene = Scene::with(|setup| setup.records().uri = uri.into());
     scene.queries.iter().map(|(name, kind)| format!("{kind} {name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The port is in the name of the query, unless it is the usual one. `http` looks where its `https` would.
+/// The port is in the name of the query, unless it is that of `https`. `http` looks where its `https` would.
 ///
 /// Proves: DNS-8
 #[test]
 fn https_records_are_those_of_the_host_or_of_its_port() {
     let bare = "HTTPS host.test, AAAA host.test, A host.test";
-    for uri in
-        ["https://host.test/", "https://host.test:443/", "wss://host.test/", "http://host.test/", "ws://host.test"]
-    {
+    for uri in [
+        "https://host.test/",
+        "https://host.test:443/",
+        "wss://host.test/",
+        "http://host.test/",
+        "http://host.test:80/",
+        "http://host.test:443/",
+        "ws://host.test",
+    ] {
         assert_eq!(queries_of(uri), bare, "{uri}");
     }
     for (uri, port) in
-        [("https://host.test:8443/", 8443), ("https://host.test:80/", 80), ("http://host.test:443/", 443)]
+        [("https://host.test:8443/", 8443), ("https://host.test:80/", 80), ("http://host.test:8080/", 8080)]
     {
         assert_eq!(queries_of(uri), format!("HTTPS _{port}._https.host.test, AAAA host.test, A host.test"), "{uri}");
     }
@@ -49,6 +55,18 @@ fn a_target_of_the_root_is_the_host_itself() {
     scene.at(5).services("1 . port=8443").expect("").at(10).answer(Aaaa, "6a").at(12).answer(A, "4a").at(2000);
     assert_eq!(scene.starts(), "10 6a:8443, 260 4a:8443, 510 6a, 760 4a");
     assert!(scene.report().attempts().iter().all(|attempt| attempt.target().is_none()));
+}
+
+/// The root without its final dot, as a resolver may have it, is the root: no query is for nothing.
+///
+/// Proves: SVC-8
+#[test]
+fn a_target_without_a_label_is_the_root() {
+    let mut scene = Scene::with_records();
+    scene.at(5).reply(Https, Ok(Answer::from_services([ServiceRecord::new(1, "").with_port(8443)]))).expect("");
+    scene.at(10).answer(Aaaa, "6a").expect_start("6a:8443");
+    let mut scene = Scene::with_records();
+    scene.at(5).reply(Https, Ok(Answer::from_services([ServiceRecord::alias("")]))).expect("");
 }
 
 /// After a CNAME "." is where that led, which the host's own address queries follow too: nothing more is asked.

@@ -64,6 +64,7 @@ fn the_error_says_where_to_connect_to() {
         ("http://host.test:80/", "https://host.test/"),
         ("http://host.test:8080/", "https://host.test:8080/"),
         ("ws://host.test/", "wss://host.test/"),
+        ("http://host.test./", "https://host.test./"),
     ] {
         let mut scene = http(uri);
         let error = Error::upgrade(scene.at(5).services("1 .").report());
