@@ -179,7 +179,7 @@ impl Error {
     /// Where to connect to instead: the host has HTTPS records, and
     /// [`Config::https_upgrade`](crate::Config::https_upgrade) asked for them to be heeded (RFC 9460 section 9.5).
     ///
-    /// It is the origin with `https` or `wss`, and an explicit port only where the refused one had it. What follows is
+    /// It is the origin with `https` or `wss`, and its port unless that was 80. What follows is
     /// as after a redirect by the status 307: the same request, at the new place.
     pub fn upgrade_to(&self) -> Option<Uri> {
         let origin = self.report().filter(|_| self.0.kind == Kind::Upgrade)?.origin();

@@ -275,15 +275,12 @@ fn failure(error: NetError) -> ResolveError {
 
 /// What a server did not manage it is not asked for again at each connect (RFC 9520).
 fn keep(error: ResolveError) -> ResolveError {
-    let kept = match error.kind() {
-        ResolveErrorKind::Malformed | ResolveErrorKind::ServFail | ResolveErrorKind::Refused => true,
-        // Servers that do not know the type say so by other codes.
-        _ => error
-            .source()
-            .and_then(|cause| cause.downcast_ref())
-            .is_some_and(|cause| matches!(cause, NetError::Dns(DnsError::ResponseCode(_)))),
-    };
-    if kept { error.expires(Instant::now() + FAILURE_TTL) } else { error }
+    match error.kind() {
+        ResolveErrorKind::Malformed | ResolveErrorKind::ServFail | ResolveErrorKind::Refused => {
+            error.expires(Instant::now() + FAILURE_TTL)
+        }
+        _ => error,
+    }
 }
 
 fn by_code(code: ResponseCode) -> (ResolveErrorKind, &'static str) {
@@ -293,6 +290,9 @@ fn by_code(code: ResponseCode) -> (ResolveErrorKind, &'static str) {
         ResponseCode::ServFail | wire::SERV_FAIL => (ResolveErrorKind::ServFail, "the server failed (SERVFAIL)"),
         ResponseCode::Refused | wire::REFUSED => (ResolveErrorKind::Refused, "the server refused (REFUSED)"),
         wire::UNREADABLE => (ResolveErrorKind::Malformed, "the answer cannot be read"),
+        // What servers say of types that they do not know.
+        ResponseCode::NotImp => (ResolveErrorKind::Refused, "the server has not built it (NOTIMP)"),
+        ResponseCode::FormErr => (ResolveErrorKind::Refused, "the server did not understand (FORMERR)"),
         _ => (ResolveErrorKind::Other, "the server answered with an error"),
     }
 }

@@ -209,7 +209,7 @@ pub enum ResolveErrorKind {
     NoData,
     /// The server failed (SERVFAIL).
     ServFail,
-    /// The server refused (REFUSED).
+    /// The server refused, or could not do it (REFUSED, NOTIMP, FORMERR).
     Refused,
     /// The answer cannot be read, or an HTTPS record in it is malformed (RFC 9460 section 2.2).
     Malformed,

@@ -85,7 +85,7 @@ async fn failures_keep_their_kinds() {
         ("bo.", ResolveErrorKind::NoData),
         ("servfail.", ResolveErrorKind::ServFail),
         ("refused.", ResolveErrorKind::Refused),
-        ("formerr.", ResolveErrorKind::Other),
+        ("formerr.", ResolveErrorKind::Refused),
     ] {
         let error = failed(host).await;
         assert_eq!((error.kind(), error.expires), (kind, None), "{host}");

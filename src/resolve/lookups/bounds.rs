@@ -8,7 +8,7 @@ use crate::resolve::Answer;
 /// Different addresses of one answer.
 pub(super) const MAX_ADDRESSES: usize = 256;
 /// Records of one answer, by priority.
-pub(super) const MAX_SERVICES: usize = 256;
+pub(super) const MAX_SERVICES: usize = 32;
 /// Different hints of one record in one family.
 pub(super) const MAX_HINTS: usize = 16;
 /// Addresses of other names that come with one answer.
