@@ -134,7 +134,7 @@ async fn a_target_without_addresses_leaves_the_origin() {
 
 /// That the name has no records, or that nobody can say, is an answer: nothing else is waited for.
 ///
-/// Proves: TRG-1, SVC-12
+/// Proves: TRG-1
 #[tokio::test]
 async fn without_records_it_is_the_origin_at_once() {
     let host = Host::with(HTTP).await;
