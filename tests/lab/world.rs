@@ -202,7 +202,10 @@ impl World {
         let good: Vec<_> = layout.iter().filter(|(_, site)| *site == Site::GOOD).map(|(ip, _)| addr(*ip)).collect();
         let expected = match kind {
             Kind::AaaaSlow | Kind::AaaaNever => good.iter().find(|addr| addr.is_ipv4()).copied(),
-            _ => good.first().copied().or(elsewhere.as_ref().map(|sites| SocketAddr::new(first, sites.port()))),
+            _ => {
+                let elsewhere = || elsewhere.as_ref().map(|sites| SocketAddr::new(first, sites.port()));
+                good.first().copied().or_else(elsewhere)
+            }
         };
         let ideal = match kind {
             Kind::Healthy | Kind::ANever => DNS_DELAY,
