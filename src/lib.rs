@@ -66,6 +66,7 @@
 //! | `webpki-roots` | | `Builder::webpki_roots` |
 //! | `native-roots` | | `Builder::native_roots` |
 //! | `http1`, `http2` | yes | these versions in hyper-util; `h2` is only ever offered with `http2` |
+//! | `cli` | | nothing for the library: it is for building the command-line tool `eyeballs` |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

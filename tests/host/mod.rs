@@ -77,6 +77,11 @@ impl Host {
         format!("{scheme}://{HOST}:{}/", self.sites.port())
     }
 
+    /// The name that has the HTTPS records of the host's port (RFC 9460 section 9.1).
+    pub fn https_name(&self) -> String {
+        format!("_{}._https.{HOST}", self.sites.port())
+    }
+
     /// A builder that asks the host's name server, without a choice about TLS.
     pub fn bare_builder(&self) -> Builder {
         HappyEyeballsConnector::builder()

@@ -1,0 +1,166 @@
+//! The drawing of a fetch: what was reached, the waterfall, TLS, and the status.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport, FailureKind, QueryReport, Stage};
+use hyper_happy_eyeballs::resolve::{QueryKind, ResolveErrorKind};
+use hyper_happy_eyeballs::{Report, TlsInfo};
+
+use super::fetch::Fetch;
+use super::http::{Response, version};
+use crate::terminal::Canvas;
+use crate::tls::not_after;
+use crate::waterfall::{self, BAD, BOLD, DIM, GOOD, Mark, Row, Span, Tone, clean, millis, wrapped};
+
+/// Addresses or records of an answer that a row names.
+const SHOWN: usize = 4;
+
+/// Lines, or nothing if nothing was tried.
+pub(crate) fn drawing(fetch: &Fetch, canvas: Canvas) -> String {
+    let Some(report) = &fetch.report else { return String::new() };
+    let mut drawing = headline(fetch, report);
+    // The body may take long, and tells nothing of the race.
+    let end = fetch.response.as_ref().map_or(fetch.total, |response| response.first_byte);
+    let rows = rows(fetch, report);
+    if !rows.is_empty() {
+        drawing += &waterfall::draw(&rows, end, canvas);
+    }
+    if let Some(tls) = fetch.connection.as_ref().and_then(|connection| connection.tls.as_ref()) {
+        for line in wrapped(&tls_facts(tls), canvas.width) {
+            let _ = writeln!(drawing, "{DIM}{line}{DIM:#}");
+        }
+    }
+    if let Some(response) = &fetch.response {
+        status(&mut drawing, fetch, response);
+    }
+    drawing
+}
+
+/// The URL as it may be printed.
+pub(crate) fn url(fetch: &Fetch) -> String {
+    clean(&fetch.url)
+}
+
+fn headline(fetch: &Fetch, report: &Report) -> String {
+    let url = url(fetch);
+    let elapsed = millis(report.elapsed());
+    match report.winner() {
+        Some(winner) => {
+            format!("{BOLD}{url}{BOLD:#}: connected to {GOOD}{}{GOOD:#} in {elapsed} ms\n", winner.addr())
+        }
+        None => format!("{BOLD}{url}{BOLD:#}: {BAD}not connected{BAD:#} in {elapsed} ms\n"),
+    }
+}
+
+fn rows(fetch: &Fetch, report: &Report) -> Vec<Row> {
+    let queries = report.queries().iter().map(|each| query(each, report));
+    let attempts = report.attempts().iter().map(|each| attempt(each, report));
+    queries.chain(attempts).chain(request(fetch, report)).collect()
+}
+
+fn query(query: &QueryReport, report: &Report) -> Row {
+    let (text, tone) = match query.result() {
+        None => ("unanswered".into(), Tone::Lost),
+        Some(Err(error)) => match error.kind() {
+            ResolveErrorKind::NoData => ("no records".into(), Tone::Lost),
+            ResolveErrorKind::NxDomain => ("no such name".into(), Tone::Lost),
+            _ => (error.to_string(), Tone::Failed),
+        },
+        Some(Ok(_)) if query.kind() == QueryKind::Https => (list(query.services(), "; "), Tone::Plain),
+        Some(Ok(addrs)) => {
+            let ips: Vec<_> = addrs.iter().map(|addr| addr.ip()).collect();
+            (list(&ips, " "), Tone::Plain)
+        }
+    };
+    let name = query.name();
+    let name = name.strip_suffix('.').unwrap_or(name);
+    // Where HTTPS records of another port than 443 are (RFC 9460 section 9.1); it is that of the URL.
+    let name = name.strip_prefix(&format!("_{}._https.", report.origin().port())).unwrap_or(name);
+    Row {
+        label: clean(&format!("{} {name}", query.kind())),
+        start: query.start(),
+        end: query.end(),
+        spans: vec![Span { start: query.start(), mark: Mark::Dns }],
+        text: clean(&text),
+        tone,
+    }
+}
+
+fn attempt(attempt: &AttemptReport, report: &Report) -> Row {
+    let has_tls = report.origin().is_secure();
+    let stage = match attempt.stage() {
+        Stage::Tls if has_tls => "TLS",
+        _ => "TCP",
+    };
+    let (mut text, tone) = match attempt.outcome() {
+        AttemptOutcome::Won => ("won".into(), Tone::Won),
+        AttemptOutcome::Failed(failure) if failure.kind() == FailureKind::Refused => {
+            (format!("{stage} refused"), Tone::Failed)
+        }
+        AttemptOutcome::Failed(failure) => (format!("{stage} {}: {failure}", failure.kind()), Tone::Failed),
+        AttemptOutcome::Denied(reason) => (format!("denied: {reason}"), Tone::Failed),
+        _ => (format!("{stage} unanswered"), Tone::Lost),
+    };
+    if let Some(target) = attempt.target() {
+        let _ = write!(text, ", of {}", target.strip_suffix('.').unwrap_or(target));
+    }
+    // The port of the URL would be in every row.
+    let addr = attempt.addr();
+    let label = if addr.port() == report.origin().port() { addr.ip().to_string() } else { addr.to_string() };
+    let mut spans = vec![Span { start: attempt.start(), mark: Mark::Tcp }];
+    if let Some(start) = attempt.tcp().filter(|_| has_tls) {
+        spans.push(Span { start, mark: Mark::Tls });
+    }
+    Row { label, start: attempt.start(), end: attempt.end(), spans, text: clean(&text), tone }
+}
+
+/// From the connection to the first byte of the response.
+fn request(fetch: &Fetch, report: &Report) -> Option<Row> {
+    let start = report.winner()?.end()?;
+    let (end, text, tone) = match (&fetch.response, &fetch.failure) {
+        (Some(response), _) => (response.first_byte, "first byte".into(), Tone::Plain),
+        (None, Some(failure)) => (fetch.total, failure.brief(), Tone::Failed),
+        (None, None) => return None,
+    };
+    let spans = vec![Span { start, mark: Mark::Http }];
+    Some(Row { label: "request".into(), start, end: Some(end), spans, text, tone })
+}
+
+fn tls_facts(tls: &TlsInfo) -> String {
+    let mut facts = vec![tls.version().to_owned(), tls.cipher_suite().to_owned()];
+    facts.extend(tls.alpn().map(|alpn| format!("ALPN {}", alpn.escape_ascii())));
+    if tls.resumed() {
+        facts.push("resumed".into());
+    }
+    facts.extend(not_after(tls).map(|day| format!("certificate valid until {day:#}")));
+    facts.join(", ")
+}
+
+fn status(drawing: &mut String, fetch: &Fetch, response: &Response) {
+    let style = match response.status.as_u16() {
+        200..=299 => GOOD,
+        300..=399 => AnsiColor::Cyan.on_default(),
+        400..=499 => AnsiColor::Yellow.on_default(),
+        500.. => BAD,
+        _ => Style::new(),
+    };
+    let status = response.status;
+    let _ = write!(drawing, "{BOLD}{}{BOLD:#} {style}{}{style:#}", version(response.version), status.as_u16());
+    if let Some(reason) = status.canonical_reason() {
+        let _ = write!(drawing, " {style}{reason}{style:#}");
+    }
+    if let Some(location) = response.location.as_deref().filter(|_| status.is_redirection()) {
+        let _ = write!(drawing, " to {}", clean(location));
+    }
+    let unit = if response.body_bytes == 1 { "byte" } else { "bytes" };
+    let _ = writeln!(drawing, ", {} {unit} in {} ms", response.body_bytes, millis(fetch.total));
+}
+
+fn list<T: ToString>(items: &[T], separator: &str) -> String {
+    let mut texts: Vec<_> = items.iter().take(SHOWN).map(ToString::to_string).collect();
+    if items.len() > SHOWN {
+        texts.push(format!("and {} more", items.len() - SHOWN));
+    }
+    texts.join(separator)
+}

@@ -1,0 +1,57 @@
+//! `eyeballs`: how a site is reached, by which of its addresses, and what that costs.
+//!
+//! Data goes to stdout, errors and progress to stderr. The exit code tells the stage that failed, see [`exit`].
+#![forbid(unsafe_code)]
+
+mod args;
+mod connect;
+mod exit;
+mod get;
+mod progress;
+mod terminal;
+mod tls;
+mod waterfall;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime;
+
+use args::{Cli, Command};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Whoever closed the stream has read enough.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(format_args!("the runtime cannot start: {error}"));
+            return Exit::System.into();
+        }
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Get(args) => get::run(&args).await,
+        }
+    });
+    match done {
+        Ok(code) => code,
+        Err(fault) => {
+            complain(format_args!("{fault}"));
+            fault.exit().into()
+        }
+    }
+}
+
+/// Says on stderr what is wrong. That nobody listens there is no error.
+fn complain(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "eyeballs: {what}");
+}

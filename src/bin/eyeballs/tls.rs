@@ -1,0 +1,113 @@
+//! TLS by other roots than the system's, and what a certificate says.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use hyper_happy_eyeballs::TlsInfo;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{self, CryptoProvider};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier,
+};
+use x509_parser::{parse_x509_certificate, time::ASN1Time};
+
+use crate::exit::Fault;
+
+/// Trusts the certificates in a PEM file alone.
+pub(crate) fn trusting_file(path: &Path) -> Result<ClientConfig, Fault> {
+    let fault = |what: &dyn fmt::Display| Fault::usage(format!("--ca-file {}: {what}", path.display()));
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| fault(&error))? {
+        roots.add(certificate.map_err(|error| fault(&error))?).map_err(|error| fault(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(fault(&"no certificate in it"));
+    }
+    Ok(builder()?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Accepts every certificate.
+pub(crate) fn trusting_everyone() -> Result<ClientConfig, Fault> {
+    let verifier = AnyCertificate(provider());
+    Ok(builder()?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+}
+
+/// Until when the server's own certificate is valid, if it can be read.
+pub(crate) fn not_after(tls: &TlsInfo) -> Option<Time> {
+    let certificate = tls.peer_certificates().next()?;
+    let (_, certificate) = parse_x509_certificate(certificate).ok()?;
+    Some(Time(certificate.validity().not_after))
+}
+
+/// A time of a certificate. Its `Display` is of RFC 3339, the alternate one the day alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time(ASN1Time);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = self.0.to_datetime();
+        write!(f, "{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day())?;
+        match f.alternate() {
+            true => Ok(()),
+            false => write!(f, "T{:02}:{:02}:{:02}Z", time.hour(), time.minute(), time.second()),
+        }
+    }
+}
+
+/// Seeds the random numbers, which takes some 30 ms once a process and would count as the first handshake's.
+pub(crate) fn warm_up() {
+    // Should there be none, the handshake says so.
+    let _ = provider().secure_random.fill(&mut [0; 32]);
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Fault> {
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Fault::system(format!("TLS cannot be set up: {error}")))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(crypto::aws_lc_rs::default_provider())
+}
+
+/// Only that the server has the certificate's key is checked.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

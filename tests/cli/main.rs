@@ -1,0 +1,15 @@
+//! The tool `eyeballs`, run as a user runs it, against the lab.
+
+#[path = "../host/mod.rs"]
+mod host;
+#[path = "../lab/mod.rs"]
+mod lab;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod exit_codes;
+mod json;
+mod options;
+mod output;
+mod strategies;
+mod tool;
