@@ -5,7 +5,6 @@ mod servers;
 mod transport;
 mod wire;
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
