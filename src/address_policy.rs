@@ -1,5 +1,7 @@
 //! Which addresses may be dialled.
 
+mod special;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -31,6 +33,39 @@ impl AddressPolicy {
     /// A policy made of a function. It has to be pure and quick: it runs inside the race.
     pub fn new(judge: impl Fn(&Origin, SocketAddr) -> Verdict + Send + Sync + 'static) -> Self {
         Self(Arc::new(judge))
+    }
+
+    /// Allows only addresses that are globally reachable, so that a URI of a stranger's does not lead into the network
+    /// of this host (server-side request forgery).
+    ///
+    /// That is decided by the IANA IPv4 and IPv6 Special-Purpose Address Registries ([RFC 6890], [RFC 8190]) as they
+    /// stood in October 2025. Denied are loopback, private, shared, link-local, unique local and documentation
+    /// addresses, multicast, and everything else that the registries do not call globally reachable; of IPv6 all that
+    /// is not global unicast (`2000::/3`) too, and Teredo. An IPv4 address within an IPv6 address is judged as well:
+    /// IPv4-mapped, NAT64 under `64:ff9b::/96`, 6to4 and ISATAP. A reason says what the address is:
+    /// `127.0.0.1 is loopback (RFC 1122)`.
+    ///
+    /// As every policy it judges each address at dial time, wherever it is from: literals, answers of DNS, hints of
+    /// HTTPS records and the addresses of their targets, and addresses set by [`Builder::resolve`](crate::Builder). A
+    /// name that changes its answer between a check and the connect gains nothing by it.
+    ///
+    /// It cannot know about public addresses that a network uses for its own, such as those of this host or a NAT64
+    /// prefix of its own. Name servers are the resolver's matter, and a proxy dials as it likes.
+    ///
+    /// ```
+    /// use hyper_happy_eyeballs::{AddressPolicy, Config};
+    ///
+    /// let mut config = Config::default();
+    /// config.address_policy(AddressPolicy::public_only());
+    /// ```
+    ///
+    /// [RFC 6890]: https://www.rfc-editor.org/rfc/rfc6890
+    /// [RFC 8190]: https://www.rfc-editor.org/rfc/rfc8190
+    pub fn public_only() -> Self {
+        Self::new(|_, addr| match special::not_public(addr.ip()) {
+            None => Verdict::Allow,
+            Some(not_public) => Verdict::deny(not_public.to_string()),
+        })
     }
 
     /// The verdict on `addr` for a connect to `origin`.
@@ -110,6 +145,31 @@ mod tests {
             let addr = origin.host().socket_addr(80).unwrap();
             assert_eq!(policy.judge(&origin, addr), Verdict::deny("loopback"), "{host}");
             assert_eq!(AddressPolicy::default().judge(&origin, addr), Verdict::Allow, "{host}");
+        }
+    }
+    /// As the kernel connects it to the host itself.
+    #[test]
+    fn the_unspecified_address_is_not_public() {
+        let origin = Origin::from_uri(&"http://[::]/".parse().unwrap()).unwrap();
+        for (ip, reason) in [("::", "::1 is loopback (RFC 4291)"), ("0.0.0.0", "127.0.0.1 is loopback (RFC 1122)")] {
+            let verdict = AddressPolicy::public_only().judge(&origin, SocketAddr::new(ip.parse().unwrap(), 80));
+            assert_eq!(verdict, Verdict::deny(reason));
+        }
+    }
+
+    /// A zone is no way around it.
+    #[test]
+    fn only_public_addresses_pass_public_only() {
+        let policy = AddressPolicy::public_only();
+        let origin = Origin::from_uri(&"http://h.test/".parse().unwrap()).unwrap();
+        for (addr, expected) in [
+            ("8.8.8.8:443", Verdict::Allow),
+            ("[2606:4700::1111]:80", Verdict::Allow),
+            ("192.168.1.1:80", Verdict::deny("192.168.1.1 is for private use (RFC 1918)")),
+            ("[fe80::1%1]:80", Verdict::deny("fe80::1 is link-local (RFC 4291)")),
+            ("[::ffff:10.0.0.1]:80", Verdict::deny("10.0.0.1 is for private use (RFC 1918)")),
+        ] {
+            assert_eq!(policy.judge(&origin, addr.parse().unwrap()), expected, "{addr}");
         }
     }
 }

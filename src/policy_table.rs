@@ -114,7 +114,8 @@ impl Row {
     }
 }
 
-const fn mask(len: u8) -> u128 {
+/// The first `len` bits.
+pub(crate) const fn mask(len: u8) -> u128 {
     match len {
         0 => 0,
         _ => u128::MAX << (128 - len),
