@@ -108,7 +108,11 @@ fn attempt(attempt: &AttemptReport, report: &Report) -> Row {
     // The port of the URL would be in every row.
     let addr = attempt.addr();
     let label = if addr.port() == report.origin().port() { addr.ip().to_string() } else { addr.to_string() };
-    let mut spans = vec![Span { start: attempt.start(), mark: Mark::Tcp }];
+    let mut spans = Vec::new();
+    // A bar would say that something was sent.
+    if !matches!(attempt.outcome(), AttemptOutcome::Denied(_)) {
+        spans.push(Span { start: attempt.start(), mark: Mark::Tcp });
+    }
     if let Some(start) = attempt.tcp().filter(|_| has_tls) {
         spans.push(Span { start, mark: Mark::Tls });
     }
