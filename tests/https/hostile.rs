@@ -1,16 +1,17 @@
 //! Records of somebody who means no good.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hickory_server::proto::rr::rdata::NULL;
 use hickory_server::proto::rr::{RData, RecordType};
-use hyper_happy_eyeballs::report::AttemptOutcome;
+use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport};
 use hyper_happy_eyeballs::{AddressPolicy, Verdict};
 
 use crate::host::{HOST, HTTPS, Host, V4, assert_untouched};
 use crate::lab::{HttpsRecord, Reply};
 use crate::support::connect;
-use crate::zone::{LONG, Service, TARGET, patient, publish, records, tried};
+use crate::zone::{LONG, Service, TARGET, patient, publish, records, set_addresses, tried};
 
 /// Neither by hint nor by target does a record lead to where the policy does not.
 ///
@@ -36,6 +37,46 @@ async fn a_record_does_not_lead_to_a_denied_address() {
         assert!(report.elapsed() < LONG, "{report}");
     }
     assert_untouched(inner.server()).await;
+}
+
+/// The public address in the answer is tried, although nothing leaves: a source on loopback has no route to it.
+///
+/// Proves: NAM-9
+#[tokio::test]
+async fn public_only_dials_nothing_else_whatever_leads_there() {
+    let public = IpAddr::V4(Ipv4Addr::new(192, 0, 0, 9));
+    let host = Host::with(HTTPS).await;
+    let inner = Service::open(&host, TARGET, V4[1], HTTPS).await;
+    set_addresses(&host, HOST, [V4[0], public]);
+    let mut config = patient();
+    config.address_policy(AddressPolicy::public_only());
+    let connector = host.builder().config(config).local_address(Some(V4[0])).build().expect("TLS is chosen");
+
+    let by_hint = HttpsRecord::new(1, "nowhere.lab.test").port(inner.addr().port()).hint(V4[1]);
+    for record in [inner.record(1), by_hint] {
+        publish(&host, records([record]));
+        let error = connect(&connector, &host.uri("https")).await.unwrap_err();
+        let attempts = error.report().unwrap().attempts();
+        assert_eq!(tried(attempts), [host.addr(public)], "{error}");
+        assert_eq!(denied(attempts), BTreeSet::from([inner.addr(), host.addr(V4[0])]), "{error}");
+        assert!(error.is_connect() && !error.is_denied(), "{error}");
+        assert!(error.to_string().contains("127.0.0.8 is loopback (RFC 1122)"), "{error}");
+    }
+
+    let port = host.sites.port();
+    for authority in [host.addr(V4[0]).to_string(), format!("[::ffff:127.0.0.8]:{port}"), format!("0.0.0.0:{port}")] {
+        let error = connect(&connector, &format!("https://{authority}/")).await.unwrap_err();
+        let attempts = error.report().unwrap().attempts();
+        assert!(error.is_denied() && tried(attempts).is_empty() && attempts.len() == 1, "{authority}: {error}");
+    }
+    assert_untouched(host.server()).await;
+    assert_untouched(inner.server()).await;
+}
+
+/// The addresses that the policy denied, in whichever order the answers came.
+fn denied(attempts: &[AttemptReport]) -> BTreeSet<SocketAddr> {
+    let denied = attempts.iter().filter(|attempt| matches!(attempt.outcome(), AttemptOutcome::Denied(_)));
+    denied.map(AttemptReport::addr).collect()
 }
 
 /// What is never asked for is not asked for because a record leads there, and it is as if nothing were there.
