@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hickory_server::proto::rr::RecordType;
 
-use crate::host::{HOST, HTTP, HTTPS, Host, V4, faulty};
+use crate::host::{HOST, HTTP, HTTPS, Host, V4, assert_untouched, faulty};
 use crate::lab::{Behaviour, Certificate, Reply, Site};
 use crate::tool::{CaFile, Get, answering, run};
 
@@ -46,6 +46,15 @@ async fn a_name_that_is_not_resolved_is_6() {
 #[tokio::test]
 async fn no_address_that_connects_is_7() {
     assert_fails(Site::Refused, "https", 7, "tcp").await;
+}
+
+#[tokio::test]
+async fn an_address_that_may_not_be_dialled_is_7() {
+    let host = Host::with(HTTPS).await;
+    let run = Get::new(&host).run(&["--public-only", "--json", &host.uri("https")]).await;
+    assert_eq!((run.code, &run.line()["error"]["stage"]), (7, &"policy".into()), "{run:?}");
+    assert_eq!(run.err, "");
+    assert_untouched(host.server()).await;
 }
 
 #[tokio::test]

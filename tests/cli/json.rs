@@ -105,6 +105,22 @@ async fn what_did_not_come_to_be_is_null() {
 }
 
 #[tokio::test]
+async fn a_denied_address_has_its_reason_and_no_stage() {
+    let host = Host::open([(V4[0], HTTPS), (V4[1], HTTPS)]).await;
+    let line = Get::new(&host).json(&["--public-only"]).await;
+    assert_schema(&line);
+    let attempts = line["attempts"].as_array().unwrap();
+    assert_eq!(attempts.len(), 2, "{line}");
+    for (attempt, ip) in attempts.iter().zip(V4) {
+        assert_eq!((&attempt["addr"], &attempt["outcome"]), (&json!(host.addr(ip)), &json!("denied")));
+        assert_eq!(attempt["error"], format!("{ip} is loopback (RFC 1122)"));
+        assert_eq!((&attempt["tcp"], &attempt["stage"]), (&json!(null), &json!(null)));
+    }
+    let message = line["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("every address is denied") && message.contains("is loopback (RFC 1122)"), "{line}");
+}
+
+#[tokio::test]
 async fn an_unanswered_query_has_neither_end_nor_outcome() {
     let host = Host::with(HTTPS).await;
     host.dns.set(HOST, RecordType::AAAA, Reply::never());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hickory_server::proto::rr::RecordType;
 
-use crate::host::{HOST, HTTP, HTTPS, Host, V4};
+use crate::host::{HOST, HTTP, HTTPS, Host, V4, assert_untouched};
 use crate::lab::{Behaviour, Ca, Certificate, HttpsRecord, Loopback, Reply, Site};
 use crate::tool::{CaFile, Get, eyeballs, output, run};
 
@@ -116,6 +116,27 @@ async fn https_records_are_followed_unless_told_otherwise() {
     host.dns.clear_log();
     assert_eq!(get(&["--no-https-records"]).await.code, 7);
     assert_eq!(host.dns.asked(&host.https_name(), RecordType::HTTPS), 0);
+}
+
+/// The name server is on loopback, and is asked all the same.
+#[tokio::test]
+async fn private_addresses_are_dialled_unless_told_otherwise() {
+    let host = Host::with(HTTP).await;
+    let (url, port) = (host.uri("http"), host.sites.port());
+    let literals = [host.addr(V4[0]).to_string(), format!("[::ffff:127.0.0.8]:{port}"), format!("0.0.0.0:{port}")];
+    let literals = literals.map(|authority| format!("http://{authority}/"));
+    let rule = format!("{HOST}:{port}:{}", V4[0]);
+    let get = Get::new(&host);
+    for args in [&[&*url][..], &[&literals[0]], &[&literals[1]], &[&literals[2]], &["--resolve", &rule, &url]] {
+        let args: Vec<_> = ["--public-only", "--json"].iter().chain(args).copied().collect();
+        let run = get.run(&args).await;
+        assert_eq!((run.code, &run.line()["error"]["stage"]), (7, &"policy".into()), "{args:?}: {run:?}");
+        let denied = run.line()["attempts"].as_array().unwrap().iter().all(|it| it["outcome"] == "denied");
+        assert!(denied, "{args:?}: {run:?}");
+    }
+    assert!(host.dns.asked(HOST, RecordType::A) > 0);
+    assert_untouched(host.server()).await;
+    assert_eq!(get.run(&[&url]).await.code, 0);
 }
 
 #[tokio::test]

@@ -66,6 +66,24 @@ async fn a_race_is_drawn() {
 }
 
 #[tokio::test]
+async fn a_denied_address_is_drawn_with_the_reason() {
+    let host = Host::with(HTTPS).await;
+    let url = host.uri("https");
+    let run = Get::new(&host).run(&["--public-only", "--no-https-records", &url]).await;
+    let lines = masked(&run.out, host.sites.port());
+    let expected = [
+        "https://www.lab.test:PORT/: not connected in T ms",
+        "SCALE",
+        "AAAA www.lab.test T T│─│no records",
+        "A www.lab.test T T│─│127.0.0.8",
+        "127.0.0.8 T T││",
+        "denied: 127.0.0.8 is loopback (RFC 1122)",
+    ];
+    assert_eq!(lines, expected, "{}", run.out);
+    assert_eq!(run.err, format!("eyeballs: {url}: every address is denied\n"));
+}
+
+#[tokio::test]
 async fn a_failed_race_is_drawn_and_the_reason_is_on_stderr() {
     let host =
         Host::open([(V4[0], Site::Https(Certificate::OtherName, Behaviour::Serve)), (V4[1], Site::Refused)]).await;

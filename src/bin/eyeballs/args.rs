@@ -75,6 +75,11 @@ pub(crate) struct ConnectOptions {
     #[arg(long)]
     pub(crate) no_https_records: bool,
 
+    /// Dial only addresses that are globally reachable: none that is private, loopback or link-local, whether it is in
+    /// a URL, in DNS or in --resolve. Name servers of --resolver are asked wherever they are
+    #[arg(long)]
+    pub(crate) public_only: bool,
+
     /// Offer HTTP/1.1 only
     #[arg(long)]
     pub(crate) http1: bool,

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper_happy_eyeballs::resolve::HickoryResolver;
-use hyper_happy_eyeballs::{BuildError, Builder, Config, Families, HappyEyeballsConnector, Host, Origin, Pacing};
+use hyper_happy_eyeballs::{
+    AddressPolicy, BuildError, Builder, Config, Families, HappyEyeballsConnector, Host, Origin, Pacing,
+};
 
 use crate::args::{ConnectOptions, Override, Strategy};
 use crate::exit::Fault;
@@ -97,6 +99,9 @@ fn config(options: &ConnectOptions) -> Result<Config, Fault> {
     }
     if options.no_https_records {
         config.use_service_records(false);
+    }
+    if options.public_only {
+        config.address_policy(AddressPolicy::public_only());
     }
     Ok(config)
 }

@@ -61,6 +61,9 @@ Examples:
   What do other name servers answer?
     eyeballs get --resolver 192.0.2.53 --resolver '[2001:db8::53]:5353' https://example.org/
 
+  A URL from somebody else, which must not lead into this network:
+    eyeballs get --public-only https://example.org/
+
   How long to the first byte, each minute for an hour, for another program?
     eyeballs get --json --repeat 60 --interval 60 https://example.org/ | jq .phases.ttfb
 
@@ -68,6 +71,7 @@ Exit codes:
   0 fetched, whatever the status   3 bad URL                6 name not resolved
   7 no address connected           28 timed out             35 TLS handshake failed
   56 HTTP failed                   60 bad certificate       64 bad usage
+  Addresses that are all denied (--public-only) are 7 too.
   Of several fetches it is that of the first that failed.";
 
 /// Returns the exit code of the first fetch that failed.
