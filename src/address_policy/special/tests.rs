@@ -221,6 +221,27 @@ fn an_embedded_address_is_judged_as_if_it_stood_alone() {
     }
 }
 
+#[test]
+fn blocks_that_embed_end_where_they_should() {
+    for (ip, expected) in [
+        ("64:ff9b::", Some("64:ff9b:: leads to 0.0.0.0, which is of \"this network\" (RFC 791)")),
+        (
+            "64:ff9b::ffff:ffff",
+            Some("64:ff9b::ffff:ffff leads to 255.255.255.255, which is limited broadcast (RFC 919)"),
+        ),
+        ("2001::", Some("2001:: leads to 255.255.255.255, which is limited broadcast (RFC 919)")),
+        ("2001::f7f7:f7f7", Some("2001::f7f7:f7f7 is Teredo (RFC 4380)")),
+        ("2001:0:ffff:ffff::f7f7:f7f7", Some("2001:0:ffff:ffff::f7f7:f7f7 is Teredo (RFC 4380)")),
+        ("2002::", Some("2002:: leads to 0.0.0.0, which is of \"this network\" (RFC 791)")),
+        ("2002:ffff:ffff::", Some("2002:ffff:ffff:: leads to 255.255.255.255, which is limited broadcast (RFC 919)")),
+        ("2002:0808:0808:ffff:ffff:ffff:ffff:ffff", None),
+        // 10.0.0.1, were it 6to4.
+        ("2003:a00:1::", None),
+    ] {
+        assert_eq!(reason(ip).as_deref(), expected, "{ip}");
+    }
+}
+
 /// It is an IPv4 address, and called that.
 #[test]
 fn a_mapped_address_is_the_one_that_it_maps() {
