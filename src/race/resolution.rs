@@ -16,8 +16,9 @@ use crate::resolve::{Answer, Names, QueryKind, ResolveError, ResolveErrorKind, i
 
 /// The answers so far, and what they come to.
 ///
-/// Nothing but the answers is remembered: after each, what else to ask, the endpoints and whether to start are derived
-/// anew. So an answer may come late, be replaced, or take back what another had said.
+/// After each, what else to ask, the endpoints and whether to start are derived anew from all of them. So an answer may
+/// come late, be replaced, or take back what another had said. Beside the answers only what was once so is remembered:
+/// which name has its turn, when the first address came, and what was denied.
 pub(super) struct Resolution {
     queries: Vec<Query>,
     /// How many of the queries have been handed out.
