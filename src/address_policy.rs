@@ -147,6 +147,7 @@ mod tests {
             assert_eq!(AddressPolicy::default().judge(&origin, addr), Verdict::Allow, "{host}");
         }
     }
+
     /// As the kernel connects it to the host itself.
     #[test]
     fn the_unspecified_address_is_not_public() {

@@ -85,7 +85,7 @@ impl Error {
         Self(Box::new(Inner { kind: Kind::Upgrade, message, source: None, report: Some(Arc::new(report)) }))
     }
 
-    /// A lookup of HTTPS that failed although nobody can have tampered with it by accident.
+    /// A lookup of HTTPS that failed although its answers are protected on their way.
     pub(crate) fn withheld(report: Report) -> Self {
         let failed = report.queries.iter().filter(|query| query.kind == QueryKind::Https);
         let mut errors = failed.filter_map(|query| query.result.as_ref()?.as_ref().err());
@@ -179,8 +179,8 @@ impl Error {
     /// Where to connect to instead: the host has HTTPS records, and
     /// [`Config::https_upgrade`](crate::Config::https_upgrade) asked for them to be heeded (RFC 9460 section 9.5).
     ///
-    /// It is the origin with `https` or `wss`, and its port unless that was 80. What follows is
-    /// as after a redirect by the status 307: the same request, at the new place.
+    /// It is the origin with `https` or `wss`, and its port unless that was 80. What follows is as after a redirect by
+    /// the status 307: the same request, at the new place.
     pub fn upgrade_to(&self) -> Option<Uri> {
         let origin = self.report().filter(|_| self.0.kind == Kind::Upgrade)?.origin();
         origin.upgraded()

@@ -29,18 +29,18 @@ impl Origin {
     pub fn from_uri(uri: &Uri) -> Result<Self, Error> {
         let scheme = uri.scheme().ok_or_else(|| Error::invalid_uri("scheme is missing"))?;
         let authority = uri.authority().ok_or_else(|| Error::invalid_uri("host is missing"))?;
-        let (host, port) = host_and_port(authority.as_str());
+        let host = authority.host();
         if host.is_empty() {
             return Err(Error::invalid_uri("host is missing"));
         }
         // `http` drops a port that it cannot parse; connecting to the default port instead would be a wrong guess.
-        let port = match port {
-            "" => None,
-            text => match text.parse() {
+        let port = match authority.as_str().rsplit_once(':') {
+            Some((_, text)) if !text.is_empty() && !text.contains([']', '@']) => match text.parse() {
                 Ok(0) => return Err(Error::invalid_uri("port is 0")),
                 Ok(port) if !text.starts_with('+') => Some(port),
                 _ => return Err(Error::invalid_uri("port is not a number up to 65535")),
             },
+            _ => None,
         };
         Ok(Self { scheme: lower_case(scheme)?, host: Host::parse(host)?, port })
     }
@@ -167,18 +167,6 @@ impl Host {
             Self::Address { ip, .. } => Some(SocketAddr::new(ip, port)),
         }
     }
-}
-
-/// The host and the port of an authority; the host of a literal keeps its brackets, and without a port it is empty.
-/// `http` has both too, but looks through the authority once for each.
-fn host_and_port(authority: &str) -> (&str, &str) {
-    let bytes = authority.as_bytes();
-    let start = bytes.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
-    let end = match bytes[start..].iter().rposition(|byte| matches!(byte, b':' | b']')) {
-        Some(at) if bytes[start + at] == b':' => start + at,
-        _ => return (&authority[start..], ""),
-    };
-    (&authority[start..end], &authority[end + 1..])
 }
 
 /// `http` keeps the case of most schemes, and whether there is TLS hangs on this one.
