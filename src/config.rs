@@ -267,6 +267,19 @@ impl Config {
         self
     }
 
+    /// The strategy of `preset` with the families, times and policies of this one.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn with_strategy_of(&self, preset: Self) -> Self {
+        Self {
+            pacing: preset.pacing,
+            resolution_delay: preset.resolution_delay,
+            preferred_family_count: preset.preferred_family_count,
+            race_tls: preset.race_tls,
+            use_service_records: preset.use_service_records,
+            ..self.clone()
+        }
+    }
+
     /// The policy table that was set, or else the system's, which may have to be read.
     pub(crate) fn policy_table_or_system(&self) -> PolicyTable {
         self.policy_table.clone().unwrap_or_else(PolicyTable::system)

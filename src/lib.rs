@@ -66,6 +66,7 @@
 //! | `webpki-roots` | | `Builder::webpki_roots` |
 //! | `native-roots` | | `Builder::native_roots` |
 //! | `http1`, `http2` | yes | these versions in hyper-util; `h2` is only ever offered with `http2` |
+//! | `reachability` | | the module `reachability`: whether a site is reachable by each of its addresses, and what a broken family costs |
 //! | `cli` | | nothing for the library: it is for building the command-line tool `eyeballs` |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -81,6 +82,9 @@ mod error;
 mod origin;
 mod policy_table;
 mod race;
+#[cfg(feature = "reachability")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reachability")))]
+pub mod reachability;
 pub mod report;
 pub mod resolve;
 mod stream;

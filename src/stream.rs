@@ -188,7 +188,7 @@ struct TlsFacts {
 
 impl TlsInfo {
     #[cfg(feature = "rustls")]
-    fn of(connection: &rustls::ClientConnection) -> Self {
+    pub(crate) fn of(connection: &rustls::ClientConnection) -> Self {
         use rustls::client::EchStatus as Ech;
         use rustls::{HandshakeKind, ProtocolVersion};
 

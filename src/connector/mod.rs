@@ -24,7 +24,7 @@ pub use builder::{BuildError, Builder};
 use crate::config::{Config, Pacing};
 #[cfg(feature = "rustls")]
 use crate::dial::tls::TlsClient;
-use crate::dial::{Dialer, TcpOptions};
+use crate::dial::{Dial, Dialer, TcpOptions};
 use crate::error::Error;
 use crate::origin::Origin;
 use crate::race::Race;
@@ -275,6 +275,17 @@ impl HappyEyeballsConnector {
         self.tcp_mut().mark = mark;
     }
 
+    #[cfg(feature = "reachability")]
+    pub(crate) fn config(&self) -> &Config {
+        &self.settings.config
+    }
+
+    /// A likeness that remembers no TLS sessions.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn without_resumption(self) -> Self {
+        Self { tls: self.tls.as_ref().map(TlsClient::without_resumption), ..self }
+    }
+
     fn settings_mut(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.settings)
     }
@@ -287,27 +298,44 @@ impl HappyEyeballsConnector {
         Arc::make_mut(&mut self.settings_mut().tcp)
     }
 
-    async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream, Error> {
-        let origin = Origin::from_uri(&uri)?;
-        self.settings.schemes.admit(&origin)?;
-        let settings = &self.settings;
-        #[cfg_attr(not(feature = "rustls"), allow(unused_mut))]
-        let mut dialer = Dialer::new(origin.clone(), settings.config.address_policy.clone(), settings.tcp.clone());
-        #[cfg(feature = "rustls")]
-        if let Some(tls) = self.tls.as_ref().filter(|_| origin.is_secure()) {
-            match tls.target(&uri, &origin) {
-                Ok(target) => dialer = dialer.with_tls(target),
-                Err(error) => return Err(Error::without_server_name(error, Report::new(origin))),
-            }
-        }
+    pub(crate) async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream, Error> {
+        let (stream, report) = self.race(&uri, |dialer| dialer).await?;
+        Ok(MaybeHttpsStream::new(stream, Arc::new(report)))
+    }
+
+    /// A race for the origin of `uri`, with what `dial` makes of the dialer.
+    pub(crate) async fn race<D: Dial>(
+        &self,
+        uri: &Uri,
+        dial: impl FnOnce(Dialer) -> D,
+    ) -> Result<(D::Stream, Report), Error> {
+        let origin = Origin::from_uri(uri)?;
+        let dialer = dial(self.dialer(uri, &origin)?);
         let names = match self.names(&origin) {
             Ok(names) => names,
             Err(error) => return Err(Error::unresolvable(error, Report::new(origin))),
         };
         let environment = self.environment(names, &origin);
+        let settings = &self.settings;
         let race = Box::new(Race::new(origin, environment, settings.config.clone(), driver::now()));
-        let (stream, report) = driver::drive(race, &self.lookups, settings.config.dns_linger, &dialer).await?;
-        Ok(MaybeHttpsStream::new(stream, Arc::new(report)))
+        driver::drive(race, &self.lookups, settings.config.dns_linger, &dialer).await
+    }
+
+    /// What dials for a connect to `uri`, which is of `origin`.
+    pub(crate) fn dialer(&self, uri: &Uri, origin: &Origin) -> Result<Dialer, Error> {
+        self.settings.schemes.admit(origin)?;
+        let settings = &self.settings;
+        let dialer = Dialer::new(origin.clone(), settings.config.address_policy.clone(), settings.tcp.clone());
+        #[cfg(feature = "rustls")]
+        if let Some(tls) = self.tls.as_ref().filter(|_| origin.is_secure()) {
+            return match tls.target(uri, origin) {
+                Ok(target) => Ok(dialer.with_tls(target)),
+                Err(error) => Err(Error::without_server_name(error, Report::new(origin.clone()))),
+            };
+        }
+        #[cfg(not(feature = "rustls"))]
+        let _ = uri;
+        Ok(dialer)
     }
 }
 

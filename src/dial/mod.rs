@@ -80,8 +80,13 @@ impl Dialer {
         Self { tls: Some(target), ..self }
     }
 
+    #[cfg(feature = "reachability")]
+    pub(crate) fn tls_target(&self) -> Option<tls::TlsTarget> {
+        self.tls.clone()
+    }
+
     /// The last word on `addr`: whatever led to it, no socket is opened to an address that the policy denies.
-    fn admit(&self, addr: SocketAddr) -> Result<(), Failure> {
+    pub(crate) fn admit(&self, addr: SocketAddr) -> Result<(), Failure> {
         match self.policy.judge(&self.origin, addr) {
             Verdict::Allow => Ok(()),
             Verdict::Deny(reason) => Err(Failure::new(

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::Uri;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -29,7 +29,10 @@ pub(crate) struct TlsTarget {
 
 impl TlsTarget {
     /// Shakes hands on `tcp`. Resolves once the server's certificate is verified and both sides are done.
-    pub(crate) async fn handshake(self, tcp: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
+    pub(crate) async fn handshake<T>(self, tcp: T) -> Result<TlsStream<T>, Failure>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
         TlsConnector::from(self.config).connect(self.server_name, tcp).await.map_err(handshake_failure)
     }
 }
@@ -56,6 +59,14 @@ impl TlsClient {
             offered => offered.into(),
         };
         Self { config, protocols, server_names }
+    }
+
+    /// The same without the memory of earlier sessions: every handshake is a whole one.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn without_resumption(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = rustls::client::Resumption::disabled();
+        Self { config: Arc::new(config), ..self.clone() }
     }
 
     /// The protocols that a connection can come to, by their ALPN identifiers.

@@ -1,6 +1,8 @@
 //! DNS by hickory-resolver: one query a type, each answer as soon as it comes.
 
 mod https;
+#[cfg(feature = "reachability")]
+mod records;
 mod servers;
 mod transport;
 mod wire;
@@ -18,6 +20,8 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, system_conf};
 use tokio::runtime::{self, Handle};
 
+#[cfg(feature = "reachability")]
+pub(crate) use self::records::Records;
 use self::servers::Servers;
 use super::names::{Search, names, outside_dns};
 use super::{

@@ -19,6 +19,8 @@ mod system;
 
 #[cfg(feature = "hickory")]
 pub use hickory::HickoryResolver;
+#[cfg(feature = "reachability")]
+pub(crate) use hickory::Records;
 /// The DNS client of [`HickoryResolver`], whose types its constructors take.
 #[cfg(feature = "hickory")]
 pub use hickory_resolver;

@@ -176,6 +176,8 @@ async fn accept(listener: TcpListener, service: Service, log: watch::Sender<Log>
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    // Nagle's algorithm would hold the second write of a response back for a delayed acknowledgement.
+                    let _ = stream.set_nodelay(true);
                     let entry = Entry::open(&log);
                     connections.spawn(serve(service.clone(), stream, entry));
                 }

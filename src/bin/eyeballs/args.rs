@@ -54,9 +54,9 @@ pub(crate) struct ConnectOptions {
     #[arg(long, conflicts_with = "ca_file")]
     pub(crate) insecure: bool,
 
-    /// The time for DNS, race and TLS together; fractions are fine
-    #[arg(long, value_name = "SECS", value_parser = seconds, default_value = "30")]
-    pub(crate) connect_timeout: Duration,
+    /// The time for DNS, race and TLS together; fractions are fine [default: of get 30, of check and serve 5]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) connect_timeout: Option<Duration>,
 
     /// Connect as a client of this kind does
     #[arg(long, value_enum, default_value_t = Strategy::Hev3)]

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::Uri;
+use hyper_happy_eyeballs::reachability::Checker;
 use hyper_happy_eyeballs::resolve::HickoryResolver;
 use hyper_happy_eyeballs::{
     AddressPolicy, BuildError, Builder, Config, Families, HappyEyeballsConnector, Host, Origin, Pacing,
@@ -12,16 +14,49 @@ use crate::args::{ConnectOptions, Override, Strategy};
 use crate::exit::Fault;
 use crate::tls;
 
-/// One connector, and a likeness for each host and port whose addresses the user gave: the connector's own overrides
-/// are for a host at any port. All share their DNS cache and TLS sessions.
-pub(crate) struct Connectors {
-    connector: HappyEyeballsConnector,
-    overridden: Vec<(Override, HappyEyeballsConnector)>,
+/// The connect timeouts where the user has given none. Whoever checks wants to know, whoever fetches wants to have.
+const GET_TIMEOUT: Duration = Duration::from_secs(30);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One thing that connects, and a likeness of it for each host and port whose addresses the user gave: the library's
+/// own overrides are for a host at any port. All share their DNS cache.
+pub(crate) struct PerHost<T> {
+    usual: T,
+    overridden: Vec<(Override, T)>,
 }
+
+pub(crate) type Connectors = PerHost<HappyEyeballsConnector>;
+pub(crate) type Checkers = PerHost<Checker>;
 
 impl Connectors {
     pub(crate) fn new(options: &ConnectOptions) -> Result<Self, Fault> {
-        let builder = builder(options)?;
+        Self::with(options, GET_TIMEOUT, |builder, _| builder.build())
+    }
+}
+
+impl Checkers {
+    pub(crate) fn new(options: &ConnectOptions) -> Result<Self, Fault> {
+        Self::with(options, CHECK_TIMEOUT, Checker::new)
+    }
+
+    /// Has each of them changed.
+    pub(crate) fn adjust(&mut self, change: impl Fn(&mut Checker)) {
+        let Self { usual, overridden } = self;
+        overridden.iter_mut().map(|(_, checker)| checker).chain([usual]).for_each(change);
+    }
+}
+
+impl<T> PerHost<T> {
+    fn with(
+        options: &ConnectOptions,
+        timeout: Duration,
+        make: impl Fn(Builder, HickoryResolver) -> Result<T, BuildError>,
+    ) -> Result<Self, Fault> {
+        let dns = match &*options.resolver {
+            [] => HickoryResolver::from_system(),
+            servers => HickoryResolver::with_name_servers(servers.iter().copied()),
+        };
+        let builder = builder(options, timeout)?.resolver(dns.clone());
         tls::warm_up();
         let mut overrides: Vec<Override> = Vec::new();
         for more in &options.resolve {
@@ -30,19 +65,17 @@ impl Connectors {
                 None => overrides.push(more.clone()),
             }
         }
+        let make = |builder| make(builder, dns.clone()).map_err(|error| no_tls(&error));
         let overridden = overrides.into_iter().map(|known| {
             let addrs = known.addrs.iter().map(|&ip| SocketAddr::new(ip, 0));
-            let connector = builder.clone().resolve(&known.host, addrs).build().map_err(|error| no_tls(&error))?;
-            Ok((known, connector))
+            let made = make(builder.clone().resolve(&known.host, addrs))?;
+            Ok((known, made))
         });
-        Ok(Self {
-            overridden: overridden.collect::<Result<_, _>>()?,
-            connector: builder.build().map_err(|error| no_tls(&error))?,
-        })
+        Ok(Self { overridden: overridden.collect::<Result<_, _>>()?, usual: make(builder)? })
     }
 
-    /// The connector for `origin`.
-    pub(crate) fn of(&self, origin: &Origin) -> HappyEyeballsConnector {
+    /// The one for `origin`.
+    pub(crate) fn of(&self, origin: &Origin) -> &T {
         let overridden = match origin.host() {
             Host::Name(host) => {
                 let mut overridden = self.overridden.iter();
@@ -50,15 +83,30 @@ impl Connectors {
             }
             _ => None,
         };
-        overridden.map_or(&self.connector, |(_, connector)| connector).clone()
+        overridden.map_or(&self.usual, |(_, made)| made)
     }
 }
 
-fn builder(options: &ConnectOptions) -> Result<Builder, Fault> {
-    let mut builder = HappyEyeballsConnector::builder().config(config(options)?);
-    if !options.resolver.is_empty() {
-        builder = builder.resolver(HickoryResolver::with_name_servers(options.resolver.iter().copied()));
+/// A URL that can be fetched, and its origin; or what is wrong with it.
+pub(crate) fn parse(url: &str) -> Result<(Uri, Origin), String> {
+    let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
+    match uri.scheme_str() {
+        None => return Err("it has no scheme, http:// or https://".into()),
+        Some("http" | "https") => {}
+        Some(_) => return Err("its scheme is neither http nor https".into()),
     }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("it has a user name, which would not be sent".into());
+    }
+    let origin = Origin::from_uri(&uri).map_err(|error| {
+        let text = error.to_string();
+        text.strip_prefix("invalid URL, ").unwrap_or(&text).to_owned()
+    })?;
+    Ok((uri, origin))
+}
+
+fn builder(options: &ConnectOptions, timeout: Duration) -> Result<Builder, Fault> {
+    let mut builder = HappyEyeballsConnector::builder().config(config(options, timeout)?);
     builder = match &options.ca_file {
         Some(path) => builder.tls_config(tls::trusting_file(path)?),
         None if options.insecure => builder.tls_config(tls::trusting_everyone()?),
@@ -67,14 +115,14 @@ fn builder(options: &ConnectOptions) -> Result<Builder, Fault> {
     Ok(if options.http1 { builder.enable_http1() } else { builder.enable_all_versions() })
 }
 
-fn config(options: &ConnectOptions) -> Result<Config, Fault> {
+fn config(options: &ConnectOptions, timeout: Duration) -> Result<Config, Fault> {
     let mut config = match options.strategy {
         Strategy::Sequential => Config::sequential(),
         Strategy::Rfc6555 => Config::rfc6555(),
         Strategy::Rfc8305 => Config::rfc8305(),
         Strategy::Hev3 => Config::default(),
     };
-    config.connect_timeout(Some(options.connect_timeout));
+    config.connect_timeout(Some(options.connect_timeout.unwrap_or(timeout)));
     config.families(match (options.ipv4, options.ipv6) {
         (false, false) => Families::Auto,
         (true, false) => Families::Ipv4,

@@ -11,6 +11,7 @@ mod progress;
 mod terminal;
 mod tls;
 mod waterfall;
+mod words;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,10 +1,9 @@
-//! TLS by other roots than the system's, and what a certificate says.
+//! TLS by other roots than the system's.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use hyper_happy_eyeballs::TlsInfo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
@@ -12,7 +11,6 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier,
 };
-use x509_parser::{parse_x509_certificate, time::ASN1Time};
 
 use crate::exit::Fault;
 
@@ -33,28 +31,6 @@ pub(crate) fn trusting_file(path: &Path) -> Result<ClientConfig, Fault> {
 pub(crate) fn trusting_everyone() -> Result<ClientConfig, Fault> {
     let verifier = AnyCertificate(provider());
     Ok(builder()?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
-}
-
-/// Until when the server's own certificate is valid, if it can be read.
-pub(crate) fn not_after(tls: &TlsInfo) -> Option<Time> {
-    let certificate = tls.peer_certificates().next()?;
-    let (_, certificate) = parse_x509_certificate(certificate).ok()?;
-    Some(Time(certificate.validity().not_after))
-}
-
-/// A time of a certificate. Its `Display` is of RFC 3339, the alternate one the day alone.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Time(ASN1Time);
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = self.0.to_datetime();
-        write!(f, "{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day())?;
-        match f.alternate() {
-            true => Ok(()),
-            false => write!(f, "T{:02}:{:02}:{:02}Z", time.hour(), time.minute(), time.second()),
-        }
-    }
 }
 
 /// Seeds the random numbers, which takes some 30 ms once a process and would count as the first handshake's.

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
+use hyper_happy_eyeballs::reachability::{Certificate, Response};
 use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport, FailureKind, QueryReport, Stage};
 use hyper_happy_eyeballs::resolve::{QueryKind, ResolveErrorKind};
 use hyper_happy_eyeballs::{Report, TlsInfo};
 
 use super::fetch::Fetch;
-use super::http::{Response, version};
 use crate::terminal::Canvas;
-use crate::tls::not_after;
 use crate::waterfall::{self, BAD, BOLD, DIM, GOOD, Mark, Row, Span, Tone, clean, millis, wrapped};
+use crate::words::http_version;
 
 /// Addresses or records of an answer that a row names.
 const SHOWN: usize = 4;
@@ -137,7 +137,7 @@ fn tls_facts(tls: &TlsInfo) -> String {
     if tls.resumed() {
         facts.push("resumed".into());
     }
-    facts.extend(not_after(tls).map(|day| format!("certificate valid until {day:#}")));
+    facts.extend(Certificate::of(tls).map(|it| format!("certificate valid until {:#}", it.not_after)));
     facts.join(", ")
 }
 
@@ -150,7 +150,7 @@ fn status(drawing: &mut String, fetch: &Fetch, response: &Response) {
         _ => Style::new(),
     };
     let status = response.status;
-    let _ = write!(drawing, "{BOLD}{}{BOLD:#} {style}{}{style:#}", version(response.version), status.as_u16());
+    let _ = write!(drawing, "{BOLD}{}{BOLD:#} {style}{}{style:#}", http_version(response.version), status.as_u16());
     if let Some(reason) = status.canonical_reason() {
         let _ = write!(drawing, " {style}{reason}{style:#}");
     }

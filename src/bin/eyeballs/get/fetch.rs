@@ -1,17 +1,13 @@
 //! One URL over a connection of its own.
 
 use std::error::Error as StdError;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::Uri;
-use hyper_happy_eyeballs::{Error, MaybeHttpsStream, Origin, Report, TlsInfo};
-use tokio::time::Instant;
-use tower_service::Service;
+use hyper_happy_eyeballs::reachability::{self, Connection, FetchError, HttpError, Limits, Response};
+use hyper_happy_eyeballs::{Error, Report};
 
-use super::http::{self, HttpError, Protocol, Response};
-use crate::connect::Connectors;
+use crate::connect::{Connectors, parse};
 use crate::exit::Stage;
 use crate::waterfall::{clean, millis};
 
@@ -24,13 +20,6 @@ pub(crate) struct Fetch {
     pub(crate) response: Option<Response>,
     pub(crate) total: Duration,
     pub(crate) failure: Option<Failure>,
-}
-
-/// The connection that won.
-pub(crate) struct Connection {
-    pub(crate) remote: Option<SocketAddr>,
-    pub(crate) local: Option<SocketAddr>,
-    pub(crate) tls: Option<TlsInfo>,
 }
 
 pub(crate) struct Failure {
@@ -75,65 +64,21 @@ impl Failure {
 
 /// Fetches `url` over a fresh connection.
 pub(crate) async fn fetch(connectors: &Connectors, url: &str) -> Fetch {
-    let (uri, origin) = match parse(url) {
+    let url = url.to_owned();
+    let (uri, origin) = match parse(&url) {
         Ok(parsed) => parsed,
-        Err(failure) => return Fetch::new(url, Duration::ZERO).failed(failure),
-    };
-    let mut connector = connectors.of(&origin);
-    let start = Instant::now();
-    let stream = match connector.call(uri.clone()).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            let fetch = Fetch { report: error.report().cloned(), ..Fetch::new(url, start.elapsed()) };
-            return fetch.failed(Failure::connect(&error));
+        Err(why) => {
+            let failure = Some(Failure::uri(&why));
+            return Fetch { url, report: None, connection: None, response: None, total: Duration::ZERO, failure };
         }
     };
-    let report = Some(stream.report().clone());
-    let connection = Some(Connection::of(&stream));
-    let protocol = match stream.tls_info().and_then(TlsInfo::alpn) {
-        Some(b"h2") => Protocol::Http2,
-        _ => Protocol::Http1,
-    };
-    let exchange = http::get(stream, protocol, &uri, &origin, start).await;
-    let fetch = Fetch { report, connection, response: exchange.response, ..Fetch::new(url, start.elapsed()) };
-    match exchange.error {
-        None => fetch,
-        Some(error) => fetch.failed(Failure::http(&error)),
-    }
-}
-
-impl Fetch {
-    fn new(url: &str, total: Duration) -> Self {
-        Self { url: url.into(), report: None, connection: None, response: None, total, failure: None }
-    }
-
-    fn failed(self, failure: Failure) -> Self {
-        Self { failure: Some(failure), ..self }
-    }
-}
-
-impl Connection {
-    fn of(stream: &MaybeHttpsStream) -> Self {
-        let tcp = stream.tcp_stream();
-        Self { remote: tcp.peer_addr().ok(), local: tcp.local_addr().ok(), tls: stream.tls_info().cloned() }
-    }
-}
-
-fn parse(url: &str) -> Result<(Uri, Origin), Failure> {
-    let uri: Uri = url.parse().map_err(|error: ::http::uri::InvalidUri| Failure::uri(&error.to_string()))?;
-    match uri.scheme_str() {
-        None => return Err(Failure::uri("it has no scheme, http:// or https://")),
-        Some("http" | "https") => {}
-        Some(_) => return Err(Failure::uri("its scheme is neither http nor https")),
-    }
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(Failure::uri("it has a user name, which would not be sent"));
-    }
-    let origin = Origin::from_uri(&uri).map_err(|error| {
-        let text = error.to_string();
-        Failure::uri(text.strip_prefix("invalid URL, ").unwrap_or(&text))
-    })?;
-    Ok((uri, origin))
+    let fetched = reachability::fetch(connectors.of(&origin), &uri, Limits::default()).await;
+    let failure = fetched.error.as_ref().map(|error| match error {
+        FetchError::Connect(error) => Failure::connect(error),
+        FetchError::Http(error) => Failure::http(error),
+    });
+    let reachability::Fetch { report, connection, response, total, .. } = fetched;
+    Fetch { url, report, connection, response, total, failure }
 }
 
 /// An error and its causes, each said once: many repeat theirs.

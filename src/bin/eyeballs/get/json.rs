@@ -7,14 +7,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hyper_happy_eyeballs::reachability::{Certificate, Response};
 use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport, QueryReport, Stage};
 use hyper_happy_eyeballs::resolve::{QueryKind, ResolveErrorKind};
 use hyper_happy_eyeballs::{Host, Report, TlsInfo};
 use serde::Serialize;
 
 use super::fetch::{self, Fetch};
-use super::http::{self, version};
-use crate::tls::not_after;
+use crate::words::http_version;
 
 /// One fetch.
 #[derive(Serialize)]
@@ -237,16 +237,16 @@ impl Tls {
             cipher: tls.cipher_suite().into(),
             resumed: tls.resumed(),
             ech: tls.ech().to_string(),
-            not_after: not_after(tls).map(|time| time.to_string()),
+            not_after: Certificate::of(tls).map(|certificate| certificate.not_after.to_string()),
         }
     }
 }
 
 impl Http {
-    fn of(response: &http::Response) -> Self {
+    fn of(response: &Response) -> Self {
         Self {
             status: response.status.as_u16(),
-            version: version(response.version),
+            version: http_version(response.version),
             body_bytes: response.body_bytes,
             body: text(&response.body, response.body_bytes),
         }

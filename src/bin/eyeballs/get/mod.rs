@@ -2,7 +2,6 @@
 
 mod draw;
 mod fetch;
-mod http;
 mod json;
 
 use std::process::ExitCode;

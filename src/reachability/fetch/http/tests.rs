@@ -22,7 +22,7 @@ async fn fetch<F: Future<Output = ()> + Send + 'static>(
     });
     let uri: Uri = url.parse().unwrap();
     let origin = Origin::from_uri(&uri).unwrap();
-    let exchange = get(TokioIo::new(near), Protocol::Http1, &uri, &origin, Instant::now()).await;
+    let exchange = get(TokioIo::new(near), Protocol::Http1, &uri, &origin, Instant::now(), Limits::default()).await;
     let (request, more) = server.await.unwrap();
     more.abort();
     (exchange, request)
@@ -86,8 +86,8 @@ async fn a_body_is_counted_whole_and_kept_in_part() {
 async fn a_body_without_end_is_given_up() {
     let send = |mut stream: DuplexStream| async move { while stream.write_all(&[b'x'; 1 << 16]).await.is_ok() {} };
     let (exchange, _) = fetch("http://h.test", "HTTP/1.1 200 OK\r\n\r\n", send).await;
-    assert!(matches!(exchange.error, Some(HttpError::TooLong)), "{exchange:?}");
-    assert!(exchange.response.unwrap().body_bytes > LONGEST_BODY);
+    assert!(matches!(exchange.error, Some(HttpError(Cause::TooLong(_)))), "{exchange:?}");
+    assert!(exchange.response.unwrap().body_bytes > Limits::default().body);
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,4 +96,17 @@ async fn a_body_that_breaks_off_is_an_error() {
     let (exchange, _) = fetch("http://h.test", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123", close).await;
     assert_eq!(exchange.response.unwrap().body_bytes, 3);
     assert!(!exchange.error.unwrap().is_timeout());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_body_that_is_not_wanted_only_the_length_is_told() {
+    let (near, mut far) = duplex(1 << 16);
+    far.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123").await.unwrap();
+    let uri: Uri = "http://h.test".parse().unwrap();
+    let origin = Origin::from_uri(&uri).unwrap();
+    let limits = Limits::head(Duration::from_secs(1));
+    let exchange = get(TokioIo::new(near), Protocol::Http1, &uri, &origin, Instant::now(), limits).await;
+    assert!(exchange.error.is_none(), "{exchange:?}");
+    let response = exchange.response.unwrap();
+    assert_eq!((response.content_length, response.body_bytes), (Some(9), 0));
 }

@@ -1,0 +1,242 @@
+//! What a broken family would cost: races whose packets do not leave, side by side for clients of each generation.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::Uri;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use super::fetch::chain;
+use crate::config::Config;
+use crate::connector::HappyEyeballsConnector;
+use crate::dial::{Dial, Dialer};
+use crate::race::Probed;
+use crate::report::{Failure, FailureKind};
+use crate::stream::Transport;
+
+/// When a client of a drill is cut off.
+pub const DRILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// What becomes of the packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scenario {
+    /// Nothing is made up.
+    AsItIs,
+    /// No IPv6 address answers.
+    Ipv6Silent,
+    /// Every IPv6 address refuses, at once.
+    Ipv6Refused,
+    /// No IPv4 address answers.
+    Ipv4Silent,
+}
+
+impl Scenario {
+    const WITH_BOTH_FAMILIES: [Self; 4] = [Self::AsItIs, Self::Ipv6Silent, Self::Ipv6Refused, Self::Ipv4Silent];
+    const WITH_ONE_FAMILY: [Self; 1] = [Self::AsItIs];
+
+    /// A name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AsItIs => "as_it_is",
+            Self::Ipv6Silent => "ipv6_silent",
+            Self::Ipv6Refused => "ipv6_refused",
+            Self::Ipv4Silent => "ipv4_silent",
+        }
+    }
+
+    /// Whether packets to `ip` go their way.
+    pub(super) fn spares(self, ip: IpAddr) -> bool {
+        self.fate(ip) == Fate::Real
+    }
+
+    fn fate(self, ip: IpAddr) -> Fate {
+        match self {
+            Self::Ipv6Silent if ip.is_ipv6() => Fate::Silent,
+            Self::Ipv6Refused if ip.is_ipv6() => Fate::Refused,
+            Self::Ipv4Silent if ip.is_ipv4() => Fate::Silent,
+            _ => Fate::Real,
+        }
+    }
+}
+
+/// In words.
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::AsItIs => "as it is",
+            Self::Ipv6Silent => "IPv6 silent",
+            Self::Ipv6Refused => "IPv6 refused",
+            Self::Ipv4Silent => "IPv4 silent",
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Real,
+    Silent,
+    Refused,
+}
+
+/// Who connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Client {
+    /// The connector of the check.
+    Own,
+    /// [`Config::rfc6555`].
+    Rfc6555,
+    /// [`Config::sequential`].
+    Sequential,
+}
+
+impl Client {
+    /// All of them, the newest first.
+    pub const ALL: [Self; 3] = [Self::Own, Self::Rfc6555, Self::Sequential];
+
+    /// A name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Rfc6555 => "rfc6555",
+            Self::Sequential => "sequential",
+        }
+    }
+}
+
+/// In words.
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Own => "this connector",
+            Self::Rfc6555 => "RFC 6555 client",
+            Self::Sequential => "sequential client",
+        })
+    }
+}
+
+/// One client in one scenario.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DrillRun {
+    /// What became of the packets.
+    pub scenario: Scenario,
+    /// Who connected.
+    pub client: Client,
+    /// How it ended.
+    pub outcome: DrillOutcome,
+    /// What it took beyond the best address that the scenario spares; `None` unless connected.
+    pub cost: Option<Duration>,
+}
+
+/// How a [`DrillRun`] ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DrillOutcome {
+    /// Connected, TLS included.
+    Connected {
+        /// To this address.
+        addr: SocketAddr,
+        /// Within this time, DNS from the cache.
+        after: Duration,
+    },
+    /// It gave up.
+    Failed {
+        /// Why.
+        error: String,
+        /// When.
+        after: Duration,
+    },
+    /// It was still at it at [`DRILL_LIMIT`].
+    CutOff,
+}
+
+/// Runs every client in every scenario that the families of `addrs` give a sense to, all at once. `best` tells when the
+/// best of the addresses that a scenario spares is connected.
+pub(super) async fn drill(
+    connector: &HappyEyeballsConnector,
+    uri: &Uri,
+    addrs: &[SocketAddr],
+    best: impl Fn(Scenario) -> Option<Duration>,
+) -> Vec<DrillRun> {
+    let both = addrs.iter().any(SocketAddr::is_ipv4) && addrs.iter().any(SocketAddr::is_ipv6);
+    let scenarios = if both { &Scenario::WITH_BOTH_FAMILIES[..] } else { &Scenario::WITH_ONE_FAMILY };
+    let runs = scenarios.iter().flat_map(|&scenario| Client::ALL.map(|client| (scenario, client)));
+    let best = &best;
+    let runs = runs.map(|(scenario, client)| async move {
+        let outcome = run(connector, uri, scenario, client).await;
+        let cost = match outcome {
+            DrillOutcome::Connected { after, .. } => best(scenario).map(|best| after.saturating_sub(best)),
+            _ => None,
+        };
+        DrillRun { scenario, client, outcome, cost }
+    });
+    join_all(runs).await
+}
+
+async fn run(connector: &HappyEyeballsConnector, uri: &Uri, scenario: Scenario, client: Client) -> DrillOutcome {
+    let mut connector = connector.clone();
+    let own = connector.config();
+    let config = match client {
+        Client::Own => own.clone(),
+        Client::Rfc6555 => own.with_strategy_of(Config::rfc6555()),
+        Client::Sequential => own.with_strategy_of(Config::sequential()),
+    };
+    connector.set_config(config);
+    let start = Instant::now();
+    let race = connector.race(uri, |dialer| Drilled { dialer, scenario });
+    match timeout(DRILL_LIMIT, race).await {
+        Ok(Ok((_, report))) => match report.winner() {
+            Some(winner) => DrillOutcome::Connected { addr: winner.addr(), after: start.elapsed() },
+            None => DrillOutcome::Failed { error: "no winner".into(), after: start.elapsed() },
+        },
+        Ok(Err(error)) => DrillOutcome::Failed { error: chain(&error), after: start.elapsed() },
+        Err(_) => DrillOutcome::CutOff,
+    }
+}
+
+/// Dials, but not where the scenario says that nothing gets through.
+struct Drilled {
+    dialer: Dialer,
+    scenario: Scenario,
+}
+
+impl Dial for Drilled {
+    type Tcp = TcpStream;
+    type Stream = Transport;
+
+    fn probe(&self, addrs: Vec<SocketAddr>) -> Vec<Probed> {
+        self.dialer.probe(addrs)
+    }
+
+    fn tcp(
+        &self,
+        addr: SocketAddr,
+    ) -> impl Future<Output = Result<(TcpStream, Option<Duration>), Failure>> + Send + 'static {
+        let tcp = self.dialer.tcp(addr);
+        let fate = self.scenario.fate(addr.ip().to_canonical());
+        async move {
+            match fate {
+                Fate::Real => tcp.await,
+                Fate::Silent => pending().await,
+                Fate::Refused => {
+                    Err(Failure::new(FailureKind::Refused, io::Error::from(io::ErrorKind::ConnectionRefused)))
+                }
+            }
+        }
+    }
+
+    fn tls(&self, tcp: TcpStream) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
+        self.dialer.tls(tcp)
+    }
+
+    fn plain(&self, tcp: TcpStream) -> Transport {
+        self.dialer.plain(tcp)
+    }
+}

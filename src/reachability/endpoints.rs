@@ -1,0 +1,53 @@
+//! Every endpoint that a connector would try, in its order.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn, ready};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::Uri;
+
+use crate::connector::HappyEyeballsConnector;
+use crate::dial::{Dial, Dialer};
+use crate::error::Error;
+use crate::race::Probed;
+use crate::report::{Failure, FailureKind, Report};
+
+/// The report of a race in which no packet can leave, so that it asks for all that there is to ask, and tries all that
+/// there is to try, without a pause.
+pub(super) async fn list(connector: &HappyEyeballsConnector, uri: &Uri) -> Result<Report, Error> {
+    match connector.race(uri, Listing).await {
+        Ok((never, _)) => match never {},
+        Err(error) => match error.report() {
+            Some(report) => Ok(Report::clone(report)),
+            None => Err(error),
+        },
+    }
+}
+
+struct Listing(Dialer);
+
+impl Dial for Listing {
+    type Tcp = Infallible;
+    type Stream = Infallible;
+
+    fn probe(&self, addrs: Vec<SocketAddr>) -> Vec<Probed> {
+        self.0.probe(addrs)
+    }
+
+    fn tcp(
+        &self,
+        _: SocketAddr,
+    ) -> impl Future<Output = Result<(Infallible, Option<Duration>), Failure>> + Send + 'static {
+        ready(Err(Failure::new(FailureKind::Local, io::Error::other("only listed"))))
+    }
+
+    fn tls(&self, never: Infallible) -> impl Future<Output = Result<Infallible, Failure>> + Send + 'static {
+        poll_fn(move |_| match never {})
+    }
+
+    fn plain(&self, never: Infallible) -> Infallible {
+        match never {}
+    }
+}

@@ -1,0 +1,284 @@
+//! Whether a site is reachable, by each of its addresses, and what a broken family costs its users.
+//!
+//! A [`Checker`] asks DNS, tries every address that a connector would try on its own, connects as a user does, and then
+//! runs a drill: the same connect with a family made silent or refusing within this process, by clients of each
+//! generation, side by side. A [`Verdict`] says what it comes to.
+//!
+//! ```
+//! use hyper_happy_eyeballs::HappyEyeballsConnector;
+//! use hyper_happy_eyeballs::reachability::{Checker, Level};
+//! use hyper_happy_eyeballs::resolve::HickoryResolver;
+//! # async fn check() -> Result<(), Box<dyn std::error::Error>> {
+//! # let config = rustls::ClientConfig::builder()
+//! #     .with_root_certificates(rustls::RootCertStore::empty())
+//! #     .with_no_client_auth();
+//! let dns = HickoryResolver::from_system();
+//! let builder = HappyEyeballsConnector::builder_with_resolver(dns.clone()).tls_config(config).enable_all_versions();
+//! let check = Checker::new(builder, dns)?.check(&"https://example.org/".parse()?).await?;
+//! if check.verdict.level != Level::Ok {
+//!     println!("{}: {}", check.url, check.verdict.reason);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every packet of the check passes the [`AddressPolicy`](crate::AddressPolicy) of the connector's
+//! [`Config`](crate::Config): the probe of an address, its ping, its PTR query, and proxies too.
+
+mod certificate;
+mod dns;
+mod drill;
+mod endpoints;
+mod fault;
+mod fetch;
+mod ping;
+mod probe;
+mod verdict;
+mod via;
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::future::{join, join_all, join3};
+use http::Uri;
+
+pub use certificate::{Certificate, Timestamp};
+pub use dns::Lookup;
+pub use drill::{Client, DRILL_LIMIT, DrillOutcome, DrillRun, Scenario};
+pub use fault::{Fault, FaultClass};
+pub use fetch::{Connection, Fetch, FetchError, HttpError, Limits, Response, fetch};
+pub use ping::Ping;
+pub use probe::Probe;
+pub use verdict::{Level, Verdict};
+pub use via::{Proxy, ViaCheck};
+
+use crate::config::Families;
+use crate::connector::{BuildError, Builder, HappyEyeballsConnector};
+use crate::dial::{Dial, Dialer};
+use crate::error::Error;
+use crate::origin::Origin;
+use crate::report::{AttemptOutcome, AttemptReport};
+use crate::resolve::{HickoryResolver, ResolveError};
+use probe::Request;
+
+/// The time for a probe where the connector has no `connect_timeout`.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Checks sites. Clones share the resolver and its cache.
+#[derive(Clone, Debug)]
+pub struct Checker {
+    connector: HappyEyeballsConnector,
+    dns: HickoryResolver,
+    drill: bool,
+    ping: bool,
+    via: Vec<Proxy>,
+}
+
+/// All that a check has found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Check {
+    /// What was checked.
+    pub url: Uri,
+    /// Its scheme, host and port.
+    pub origin: Origin,
+    /// What DNS says. Empty where the URL has an address.
+    pub lookups: Vec<Lookup>,
+    /// Every endpoint that the connector would try, in its order.
+    pub addresses: Vec<AddressCheck>,
+    /// What a user of the connector sees.
+    pub race: Fetch,
+    /// What a broken family would cost. Empty if it was turned off, or if no address serves.
+    pub drill: Vec<DrillRun>,
+    /// What is reachable from elsewhere, a proxy each.
+    pub via: Vec<ViaCheck>,
+    /// What it all comes to.
+    pub verdict: Verdict,
+}
+
+/// One address on its own.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AddressCheck {
+    /// The address and port.
+    pub addr: SocketAddr,
+    /// The name whose address it is, where HTTPS records led to another one than the origin's.
+    pub target: Option<String>,
+    /// The source address that the system uses towards it; `None` if there is no route.
+    pub source: Option<IpAddr>,
+    /// The names that it has by PTR records; `None` if it was not asked for.
+    pub pointers: Option<Result<Vec<String>, ResolveError>>,
+    /// ICMP echo; `None` if it was turned off, or the address denied.
+    pub ping: Option<Ping>,
+    /// TCP, TLS and a request.
+    pub probe: Probe,
+}
+
+impl Checker {
+    /// A checker that connects as the connectors of `builder` do, except that it remembers no TLS sessions. `dns` is asked
+    /// for what a connector has no use for, such as PTR records; it is best the resolver of the builder.
+    ///
+    /// The builder's [`connect_timeout`](Builder::connect_timeout) is also the time that each address has to connect, and
+    /// then to respond.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Builder::build`].
+    pub fn new(builder: Builder, dns: HickoryResolver) -> Result<Self, BuildError> {
+        let connector = builder.build()?.without_resumption();
+        Ok(Self { connector, dns, drill: true, ping: true, via: Vec::new() })
+    }
+
+    /// Whether to find out what a broken family would cost, which connects to the site up to twelve times.
+    ///
+    /// Default is true.
+    pub fn drill(&mut self, drill: bool) -> &mut Self {
+        self.drill = drill;
+        self
+    }
+
+    /// Whether to send ICMP echo requests.
+    ///
+    /// Default is true.
+    pub fn ping(&mut self, ping: bool) -> &mut Self {
+        self.ping = ping;
+        self
+    }
+
+    /// Checks through `proxy` too.
+    ///
+    /// Default is no proxy.
+    pub fn via(&mut self, proxy: Proxy) -> &mut Self {
+        self.via.push(proxy);
+        self
+    }
+
+    /// Checks the site of `uri`. Whatever can run at once does: DNS beside a user's connect, then all addresses, their
+    /// pings and names, and proxies. The drill comes last, so that it does not disturb what is measured.
+    ///
+    /// # Errors
+    ///
+    /// The URI cannot be connected to. That the site cannot is no error, but a result.
+    pub async fn check(&self, uri: &Uri) -> Result<Check, Error> {
+        let origin = Origin::from_uri(uri)?;
+        let dialer = self.connector.dialer(uri, &origin)?;
+        let patience = self.connector.config().connect_timeout.unwrap_or(DEFAULT_PATIENCE);
+        let site = Site { checker: self, uri, origin: &origin, dialer: &dialer, patience };
+
+        let race = fetch(&self.connector, uri, Limits::head(patience));
+        let (race, (lookups, mut addresses, via)) = join(race, site.survey()).await;
+        probe::compare(&mut addresses);
+        let mut check = Check {
+            url: uri.clone(),
+            origin: origin.clone(),
+            lookups,
+            addresses,
+            race,
+            drill: Vec::new(),
+            via,
+            verdict: Verdict { level: Level::Ok, reason: String::new(), notes: Vec::new() },
+        };
+        if self.drill && check.addresses.iter().any(|address| address.probe.is_good()) {
+            check.drill = site.drill(&check.addresses).await;
+        }
+        check.verdict = Verdict::of(&check);
+        Ok(check)
+    }
+
+    /// The connector for a look around: at both families, whatever this host has, unless one was chosen.
+    fn lister(&self) -> HappyEyeballsConnector {
+        let mut connector = self.connector.clone();
+        let mut config = connector.config().clone();
+        if config.families == Families::Auto {
+            config.families(Families::Both);
+        }
+        connector.set_config(config);
+        connector
+    }
+}
+
+/// One site under check.
+struct Site<'a> {
+    checker: &'a Checker,
+    uri: &'a Uri,
+    origin: &'a Origin,
+    dialer: &'a Dialer,
+    patience: Duration,
+}
+
+impl Site<'_> {
+    async fn survey(&self) -> (Vec<Lookup>, Vec<AddressCheck>, Vec<ViaCheck>) {
+        let Ok(report) = endpoints::list(&self.checker.lister(), self.uri).await else { return Default::default() };
+        let mut seen = HashSet::new();
+        let endpoints = report.attempts().iter().filter(|attempt| seen.insert(attempt.addr()));
+        let endpoints: Vec<_> = endpoints.collect();
+        join3(
+            dns::lookups(&report, &self.checker.dns),
+            join_all(endpoints.iter().map(|endpoint| self.address(endpoint))),
+            join_all(self.checker.via.iter().map(|proxy| self.via(proxy, &endpoints))),
+        )
+        .await
+    }
+
+    async fn address(&self, endpoint: &AttemptReport) -> AddressCheck {
+        let addr = endpoint.addr();
+        let target = endpoint.target().map(str::to_owned);
+        if let AttemptOutcome::Denied(reason) = endpoint.outcome() {
+            let fault = Fault::new(FaultClass::Denied, reason.clone());
+            return AddressCheck {
+                addr,
+                target,
+                source: None,
+                pointers: None,
+                ping: None,
+                probe: Probe::failed(fault),
+            };
+        }
+        let source = self.dialer.probe(vec![addr]).into_iter().find_map(|probed| Some(probed.source?.ip));
+        let pointers = self.checker.dns.look_up_pointers(addr.ip());
+        let ping = async {
+            match self.checker.ping {
+                true => Some(ping::ping(addr.ip(), self.patience).await),
+                false => None,
+            }
+        };
+        let (pointers, ping, probe) = join3(pointers, ping, self.probe(addr)).await;
+        AddressCheck { addr, target, source, pointers: Some(pointers), ping, probe }
+    }
+
+    async fn probe(&self, addr: SocketAddr) -> Probe {
+        let connect = async {
+            match self.dialer.tcp(addr).await {
+                Ok((tcp, _)) => Ok(tcp),
+                Err(failure) => Err(Fault::of(&failure)),
+            }
+        };
+        self.request().send(connect).await
+    }
+
+    async fn via(&self, proxy: &Proxy, endpoints: &[&AttemptReport]) -> ViaCheck {
+        let _ = endpoints;
+        ViaCheck { proxy: proxy.clone(), by_name: None, addresses: Vec::new() }
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request { uri: self.uri, origin: self.origin, tls: self.dialer.tls_target(), patience: self.patience }
+    }
+
+    async fn drill(&self, addresses: &[AddressCheck]) -> Vec<DrillRun> {
+        let addrs: Vec<_> = addresses.iter().map(|address| address.addr).collect();
+        let best = |scenario: Scenario| {
+            let spared = addresses.iter().filter(|address| scenario.spares(address.addr.ip()));
+            spared.filter_map(|address| address.probe.connected()).min()
+        };
+        drill::drill(&self.checker.connector, self.uri, &addrs, best).await
+    }
+}
+
+impl Check {
+    /// An endpoint as people want to see it: without the port if it is that of the URL.
+    pub fn label(&self, addr: SocketAddr) -> String {
+        if addr.port() == self.origin.port() { addr.ip().to_string() } else { addr.to_string() }
+    }
+}

@@ -1,0 +1,34 @@
+//! The library's checker, against the lab.
+
+#[path = "../host/mod.rs"]
+mod host;
+#[path = "../lab/mod.rs"]
+mod lab;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod verdicts;
+
+use std::time::Duration;
+
+use hyper_happy_eyeballs::HappyEyeballsConnector;
+use hyper_happy_eyeballs::reachability::{Check, Checker};
+use hyper_happy_eyeballs::resolve::HickoryResolver;
+
+use host::Host;
+
+/// A checker of `host` that has half a second for each address.
+pub(crate) fn checker(host: &Host) -> Checker {
+    let dns = HickoryResolver::with_name_servers([host.dns.addr()]);
+    let builder = HappyEyeballsConnector::builder_with_resolver(dns.clone())
+        .config(host::config())
+        .connect_timeout(Some(Duration::from_millis(500)))
+        .tls_config(host.ca.client_config(&[]))
+        .enable_all_versions();
+    Checker::new(builder, dns).expect("TLS is chosen")
+}
+
+pub(crate) async fn check(host: &Host) -> Check {
+    let check = checker(host).check(&host.uri("https").parse().expect("a URI")).await;
+    check.expect("a URL that can be connected to")
+}
