@@ -11,6 +11,15 @@ async fn fetch<F: Future<Output = ()> + Send + 'static>(
     answer: &'static str,
     more: impl FnOnce(DuplexStream) -> F + Send + 'static,
 ) -> (Exchange, String) {
+    fetch_within(Limits::default(), url, answer, more).await
+}
+
+async fn fetch_within<F: Future<Output = ()> + Send + 'static>(
+    limits: Limits,
+    url: &str,
+    answer: &'static str,
+    more: impl FnOnce(DuplexStream) -> F + Send + 'static,
+) -> (Exchange, String) {
     let (near, mut far) = duplex(1 << 16);
     let server = tokio::spawn(async move {
         let mut request = vec![0; 4096];
@@ -22,7 +31,7 @@ async fn fetch<F: Future<Output = ()> + Send + 'static>(
     });
     let uri: Uri = url.parse().unwrap();
     let origin = Origin::from_uri(&uri).unwrap();
-    let exchange = get(TokioIo::new(near), Protocol::Http1, &uri, &origin, Instant::now(), Limits::default()).await;
+    let exchange = get(TokioIo::new(near), Protocol::Http1, &uri, &origin, Instant::now(), limits).await;
     let (request, more) = server.await.unwrap();
     more.abort();
     (exchange, request)
@@ -100,12 +109,9 @@ async fn a_body_that_breaks_off_is_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn of_a_body_that_is_not_wanted_only_the_length_is_told() {
-    let (near, mut far) = duplex(1 << 16);
-    far.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123").await.unwrap();
-    let uri: Uri = "http://h.test".parse().unwrap();
-    let origin = Origin::from_uri(&uri).unwrap();
     let limits = Limits::head(Duration::from_secs(1));
-    let exchange = get(TokioIo::new(near), Protocol::Http1, &uri, &origin, Instant::now(), limits).await;
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123";
+    let (exchange, _) = fetch_within(limits, "http://h.test", answer, stall).await;
     assert!(exchange.error.is_none(), "{exchange:?}");
     let response = exchange.response.unwrap();
     assert_eq!((response.content_length, response.body_bytes), (Some(9), 0));
