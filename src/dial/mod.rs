@@ -1,5 +1,6 @@
 //! From an address to a connected stream.
 
+pub(crate) mod icmp;
 mod interfaces;
 mod own_addresses;
 mod platform;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+#[cfg(feature = "reachability")]
+use socket2::Socket;
 use tokio::net::TcpStream;
 
 use crate::address_policy::{AddressPolicy, Verdict};
@@ -83,6 +86,20 @@ impl Dialer {
     #[cfg(feature = "reachability")]
     pub(crate) fn tls_target(&self) -> Option<tls::TlsTarget> {
         self.tls.clone()
+    }
+
+    /// The same, but ICMP errors say who sent them and why, and those fail a connect too that came too early for the
+    /// kernel to fail it. It is not what a user's connector does.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn explaining(mut self) -> Self {
+        Arc::make_mut(&mut self.options).explain = true;
+        self
+    }
+
+    /// Sets on `socket` what decides which way its packets to `addr` take.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn route(&self, socket: &Socket, addr: SocketAddr) -> io::Result<()> {
+        self.options.route(socket, addr)
     }
 
     /// The last word on `addr`: whatever led to it, no socket is opened to an address that the policy denies.
