@@ -88,8 +88,7 @@ impl Dialer {
         self.tls.clone()
     }
 
-    /// The same, but ICMP errors say who sent them and why, and those fail a connect too that came too early for the
-    /// kernel to fail it. It is not what a user's connector does.
+    /// The same, but a failure that comes of an ICMP error says who sent it, and why.
     #[cfg(feature = "reachability")]
     pub(crate) fn explaining(mut self) -> Self {
         Arc::make_mut(&mut self.options).explain = true;

@@ -41,8 +41,7 @@ pub(crate) struct TcpOptions {
     pub(crate) user_timeout: Option<Duration>,
     /// `SO_MARK`.
     pub(crate) mark: Option<u32>,
-    /// Whether a failure that comes of an ICMP error has the [`Icmp`](icmp::Icmp) for its cause, and every such error
-    /// is a failure.
+    /// Whether a failure that comes of an ICMP error is made of the [`Icmp`](icmp::Icmp).
     pub(crate) explain: bool,
 }
 
@@ -146,7 +145,7 @@ impl TcpOptions {
 pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(TcpStream, Option<Duration>), Failure> {
     let socket = start(addr, options)?;
     let stream = TcpStream::from_std(socket).map_err(network_failure)?;
-    // An error that comes while the socket is inside `connect` is only kept.
+    // The kernel keeps an ICMP error, and wakes the socket, before it fails the socket.
     let explanation = || if options.explain { icmp::error(&stream) } else { None };
     // A socket can be reported writable with neither a peer nor an error; that is no news.
     let connected = || match stream.take_error()? {
@@ -177,7 +176,7 @@ pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(T
 
 /// Sends the SYN. `connect` is called here and not by tokio, because only what it returns at once tells whether the
 /// SYN has left.
-fn start(addr: SocketAddr, options: &TcpOptions) -> Result<StdTcpStream, Failure> {
+pub(super) fn start(addr: SocketAddr, options: &TcpOptions) -> Result<StdTcpStream, Failure> {
     let local = |error| Failure::new(FailureKind::Local, error);
     let open = || {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;

@@ -40,7 +40,7 @@ pub enum FaultClass {
     Refused,
     /// Nothing came back: a filter drops the packets, or nobody is there.
     Silent,
-    /// A router says that there is no way (ICMP), or nobody on this host's own link has the address.
+    /// A router says that there is no way (ICMP), or this host finds nobody at the next hop.
     Unreachable,
     /// TCP was up, and the peer did not finish the handshake in time.
     TlsStalled,
