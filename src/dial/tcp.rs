@@ -145,15 +145,12 @@ impl TcpOptions {
 pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(TcpStream, Option<Duration>), Failure> {
     let socket = start(addr, options)?;
     let stream = TcpStream::from_std(socket).map_err(network_failure)?;
-    // The kernel keeps an ICMP error, and wakes the socket, before it fails the socket.
-    let explanation = || if options.explain { icmp::error(&stream) } else { None };
+    let explained = |error| if options.explain { icmp::error(&stream).unwrap_or(error) } else { error };
     // A socket can be reported writable with neither a peer nor an error; that is no news.
     let connected = || match stream.take_error()? {
-        Some(error) => Err(explanation().unwrap_or(error)),
+        Some(error) => Err(explained(error)),
         None => match stream.peer_addr() {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                Err(explanation().unwrap_or_else(|| io::ErrorKind::WouldBlock.into()))
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
             result => result,
         },
     };
