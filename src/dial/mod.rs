@@ -97,6 +97,7 @@ impl Dialer {
 
     /// Sets on `socket` what decides which way its packets to `addr` take.
     #[cfg(feature = "reachability")]
+    #[cfg_attr(not(any(target_os = "android", target_os = "linux")), allow(dead_code))] // pings are of these alone
     pub(crate) fn route(&self, socket: &Socket, addr: SocketAddr) -> io::Result<()> {
         self.options.route(socket, addr)
     }
@@ -163,7 +164,7 @@ fn no_tls() -> Failure {
 }
 
 /// The kernel connects an IPv4-mapped address over IPv4, so that is what the policy has to see.
-fn canonical(addr: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     match addr.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
         IpAddr::V6(_) => addr,

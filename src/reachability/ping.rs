@@ -1,14 +1,12 @@
 //! ICMP echo, where an ordinary user may send it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::fault::Fault;
-use crate::dial::Dialer;
+#[cfg(any(target_os = "android", target_os = "linux"))]
+pub(super) use echo::ping;
 
-/// Who has not answered by then is taken for silent.
-const PATIENCE: Duration = Duration::from_secs(1);
+use super::fault::Fault;
 
 /// What became of an ICMP echo request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,19 +33,8 @@ impl fmt::Display for Ping {
     }
 }
 
-/// Sends one request to `addr`, whose port is of no matter, the way that the packets of `dialer` go, and waits for the
-/// answer.
-#[cfg(any(target_os = "android", target_os = "linux"))]
-pub(super) async fn ping(dialer: &Dialer, addr: SocketAddr, patience: Duration) -> Ping {
-    match tokio::time::timeout(patience.min(PATIENCE), echo::exchange(dialer, addr)).await {
-        Ok(Ok(after)) => Ping::Answered(after),
-        Ok(Err(ping)) => ping,
-        Err(_) => Ping::Silent,
-    }
-}
-
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
-pub(super) async fn ping(_: &Dialer, _: SocketAddr, _: Duration) -> Ping {
+pub(super) async fn ping(_: &crate::dial::Dialer, _: std::net::SocketAddr, _: Duration) -> Ping {
     Ping::NotPermitted("this system has no sockets for it".into())
 }
 
@@ -60,18 +47,31 @@ mod echo {
     use socket2::{Domain, Protocol, Socket, Type};
     use tokio::io::Interest;
     use tokio::net::UdpSocket as TokioUdpSocket;
-    use tokio::time::Instant;
+    use tokio::time::{Instant, timeout};
 
     use super::Ping;
-    use crate::dial::{Dialer, icmp};
+    use crate::dial::{Dialer, canonical, icmp};
     use crate::reachability::fault::Fault;
     use crate::report::{Failure, FailureKind};
+
+    /// Who has not answered by then is taken for silent.
+    const PATIENCE: Duration = Duration::from_secs(1);
 
     /// Type, code, checksum, identifier, sequence number, and data. The kernel fills in the checksum and the identifier,
     /// by which it also tells whose an answer is.
     const REQUEST: [u8; 16] = *b"\0\0\0\0\0\0\0\x01eyeballs";
 
-    pub(super) async fn exchange(dialer: &Dialer, addr: SocketAddr) -> Result<Duration, Ping> {
+    /// Sends one request to `addr`, whose port is of no matter, the way that the packets of `dialer` go, and waits for
+    /// the answer.
+    pub(in crate::reachability) async fn ping(dialer: &Dialer, addr: SocketAddr, patience: Duration) -> Ping {
+        match timeout(patience.min(PATIENCE), exchange(dialer, canonical(addr))).await {
+            Ok(Ok(after)) => Ping::Answered(after),
+            Ok(Err(ping)) => ping,
+            Err(_) => Ping::Silent,
+        }
+    }
+
+    async fn exchange(dialer: &Dialer, addr: SocketAddr) -> Result<Duration, Ping> {
         let failed = |kind| move |error: io::Error| Ping::Failed(Fault::of(&Failure::new(kind, error)));
         let socket = open(addr)?;
         let connect = || {

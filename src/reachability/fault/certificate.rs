@@ -21,7 +21,7 @@ fn describe_certificate(error: &CertificateError) -> String {
 
     let words = match error {
         ExpiredContext { not_after, .. } => return dated("expired since", *not_after),
-        NotValidYetContext { not_before, .. } => return dated("not valid until", *not_before),
+        NotValidYetContext { not_before, .. } => return dated("not yet valid, only from", *not_before),
         ExpiredRevocationListContext { next_update, .. } => {
             return dated("its revocation list has expired since", *next_update);
         }
@@ -39,7 +39,7 @@ fn describe_certificate(error: &CertificateError) -> String {
         InvalidOcspResponse => "the proof that it is not revoked cannot be read",
         InvalidPurpose => "for another purpose",
         NotValidForName => "for other names",
-        NotValidYet => "not valid yet",
+        NotValidYet => "not yet valid",
         Revoked => "revoked",
         UnhandledCriticalExtension => "it demands an extension that is not known",
         UnknownIssuer => "unknown issuer: no trusted authority has signed it",
@@ -98,11 +98,11 @@ mod tests {
         let expired = CertificateError::ExpiredContext { time, not_after: past };
         assert_eq!(described(expired), "expired since 2001-01-01T00:00:00Z");
         let early = CertificateError::NotValidYetContext { time, not_before: future };
-        assert_eq!(described(early), "not valid until 2030-03-17T17:46:40Z");
+        assert_eq!(described(early), "not yet valid, only from 2030-03-17T17:46:40Z");
         let list = CertificateError::ExpiredRevocationListContext { time, next_update: past };
         assert_eq!(described(list), "its revocation list has expired since 2001-01-01T00:00:00Z");
         let never = CertificateError::NotValidYetContext { time, not_before: at(u64::MAX) };
-        assert_eq!(described(never), "not valid until 18446744073709551615 s after 1970");
+        assert_eq!(described(never), "not yet valid, only from 18446744073709551615 s after 1970");
     }
 
     fn other_names(presented: impl IntoIterator<Item = String>) -> String {
