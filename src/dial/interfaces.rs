@@ -22,6 +22,12 @@ fn families_of(addresses: impl IntoIterator<Item = IpAddr>) -> FamilySet {
     if families.is_empty() { FamilySet::BOTH } else { families }
 }
 
+/// Whether `ip` is an address of this host.
+#[cfg_attr(not(any(target_os = "android", target_os = "linux")), allow(dead_code))]
+pub(super) fn is_own(ip: IpAddr) -> bool {
+    ip.is_loopback() || interfaces().into_iter().flatten().any(|interface| interface.address.ip() == ip)
+}
+
 /// The addresses of interfaces that are up.
 fn interface_addresses() -> Option<impl Iterator<Item = IpAddr>> {
     Some(interfaces()?.filter(|interface| interface.up).map(|interface| interface.address.ip()))

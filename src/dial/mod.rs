@@ -1,5 +1,6 @@
 //! From an address to a connected stream.
 
+pub(crate) mod icmp;
 mod interfaces;
 mod own_addresses;
 mod platform;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+#[cfg(feature = "reachability")]
+use socket2::Socket;
 use tokio::net::TcpStream;
 
 use crate::address_policy::{AddressPolicy, Verdict};
@@ -85,6 +88,20 @@ impl Dialer {
         self.tls.clone()
     }
 
+    /// The same, but a failure that comes of an ICMP error says who sent it, and why.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn explaining(mut self) -> Self {
+        Arc::make_mut(&mut self.options).explain = true;
+        self
+    }
+
+    /// Sets on `socket` what decides which way its packets to `addr` take.
+    #[cfg(feature = "reachability")]
+    #[cfg_attr(not(any(target_os = "android", target_os = "linux")), allow(dead_code))] // pings are of these alone
+    pub(crate) fn route(&self, socket: &Socket, addr: SocketAddr) -> io::Result<()> {
+        self.options.route(socket, addr)
+    }
+
     /// The last word on `addr`: whatever led to it, no socket is opened to an address that the policy denies.
     pub(crate) fn admit(&self, addr: SocketAddr) -> Result<(), Failure> {
         match self.policy.judge(&self.origin, addr) {
@@ -147,7 +164,7 @@ fn no_tls() -> Failure {
 }
 
 /// The kernel connects an IPv4-mapped address over IPv4, so that is what the policy has to see.
-fn canonical(addr: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     match addr.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
         IpAddr::V6(_) => addr,

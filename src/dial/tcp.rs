@@ -11,7 +11,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tracing::warn;
 
-use super::platform;
+use super::{icmp, platform};
 use crate::report::{Failure, FailureKind};
 
 /// What is set on every socket before it connects.
@@ -41,6 +41,8 @@ pub(crate) struct TcpOptions {
     pub(crate) user_timeout: Option<Duration>,
     /// `SO_MARK`.
     pub(crate) mark: Option<u32>,
+    /// Whether a failure that comes of an ICMP error is made of the [`Icmp`](icmp::Icmp).
+    pub(crate) explain: bool,
 }
 
 /// Nagle's algorithm holds the first request back until the server has acknowledged the end of the TLS handshake, so
@@ -60,6 +62,7 @@ impl Default for TcpOptions {
             interface: None,
             user_timeout: None,
             mark: None,
+            explain: false,
         }
     }
 }
@@ -67,7 +70,7 @@ impl Default for TcpOptions {
 impl TcpOptions {
     /// Sets what is a matter of performance: a socket without it still does its job, so failing is only worth a
     /// warning.
-    fn tune(&self, socket: &Socket) {
+    fn tune(&self, socket: &Socket, addr: SocketAddr) {
         let attempt = |what: &str, result: io::Result<()>| {
             if let Err(error) = result {
                 warn!("tcp {what} error: {error}");
@@ -81,6 +84,9 @@ impl TcpOptions {
         }
         if let Some(timeout) = self.user_timeout {
             attempt("set_tcp_user_timeout", platform::set_user_timeout(socket, timeout));
+        }
+        if self.explain {
+            attempt("report_errors", icmp::report_errors(socket, addr, true));
         }
         // Before `bind`, which is what it speaks to.
         if self.reuse_address {
@@ -114,7 +120,7 @@ impl TcpOptions {
     }
 
     /// Sets what decides which way the packets take: without it they must not leave.
-    fn route(&self, socket: &Socket, addr: SocketAddr) -> io::Result<()> {
+    pub(super) fn route(&self, socket: &Socket, addr: SocketAddr) -> io::Result<()> {
         if let Some(interface) = &self.interface {
             platform::bind_interface(socket, interface, addr).map_err(Step::named("tcp bind interface error"))?;
         }
@@ -139,9 +145,10 @@ impl TcpOptions {
 pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(TcpStream, Option<Duration>), Failure> {
     let socket = start(addr, options)?;
     let stream = TcpStream::from_std(socket).map_err(network_failure)?;
+    let explained = |error| if options.explain { icmp::error(&stream).unwrap_or(error) } else { error };
     // A socket can be reported writable with neither a peer nor an error; that is no news.
     let connected = || match stream.take_error()? {
-        Some(error) => Err(error),
+        Some(error) => Err(explained(error)),
         None => match stream.peer_addr() {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
             result => result,
@@ -156,13 +163,17 @@ pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(T
             result.map_err(network_failure)?;
         }
     }
+    if options.explain {
+        // From now on an ICMP error can be one that passes.
+        icmp::report_errors(&stream, addr, false).map_err(network_failure)?;
+    }
     let rtt = platform::handshake_rtt(&stream);
     Ok((stream, rtt))
 }
 
 /// Sends the SYN. `connect` is called here and not by tokio, because only what it returns at once tells whether the
 /// SYN has left.
-fn start(addr: SocketAddr, options: &TcpOptions) -> Result<StdTcpStream, Failure> {
+pub(super) fn start(addr: SocketAddr, options: &TcpOptions) -> Result<StdTcpStream, Failure> {
     let local = |error| Failure::new(FailureKind::Local, error);
     let open = || {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
@@ -170,7 +181,7 @@ fn start(addr: SocketAddr, options: &TcpOptions) -> Result<StdTcpStream, Failure
         Ok(socket)
     };
     let socket = open().map_err(Step::named("tcp open error")).map_err(local)?;
-    options.tune(&socket);
+    options.tune(&socket, addr);
     options.route(&socket, addr).map_err(local)?;
     match socket.connect(&addr.into()) {
         Err(error) if !platform::is_in_progress(&error) => Err(match failure_kind(&error) {

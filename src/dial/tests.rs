@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use socket2::SockRef;
+use socket2::{SockRef, Socket};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
@@ -79,6 +79,29 @@ async fn by_default_only_nagle_is_changed() {
     assert!(!SockRef::from(&stream).keepalive().unwrap());
     let (stream, _) = dialer(TcpOptions { nodelay: false, ..TcpOptions::default() }).tcp(addr).await.unwrap();
     assert!(!stream.nodelay().unwrap());
+}
+
+/// On an established connection it would make errors fatal that pass.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn icmp_errors_are_kept_for_the_connect_alone() {
+    use nix::sys::socket::{getsockopt, sockopt};
+
+    for ip in LOOPBACKS {
+        let listener = TcpListener::bind(SocketAddr::new(ip, 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let kept = |socket: &Socket| match ip {
+            IpAddr::V4(_) => getsockopt(socket, sockopt::Ipv4RecvErr).unwrap(),
+            IpAddr::V6(_) => getsockopt(socket, sockopt::Ipv6RecvErr).unwrap(),
+        };
+        for explain in [false, true] {
+            let options = TcpOptions { explain, ..TcpOptions::default() };
+            let socket = Socket::from(tcp::start(addr, &options).unwrap());
+            assert_eq!(kept(&socket), explain);
+            let (stream, _) = dialer(options).tcp(addr).await.unwrap();
+            assert!(!kept(&Socket::from(stream.into_std().unwrap())));
+        }
+    }
 }
 
 #[tokio::test]

@@ -62,6 +62,10 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
 pub struct Timestamp(ASN1Time);
 
 impl Timestamp {
+    pub(super) fn from_unix(seconds: u64) -> Option<Self> {
+        ASN1Time::from_timestamp(seconds.try_into().ok()?).ok().map(Self)
+    }
+
     /// Seconds since 1970, negative before.
     pub fn unix(self) -> i64 {
         self.0.timestamp()

@@ -1,5 +1,9 @@
 //! What is wrong with an address, as people put it.
 
+mod certificate;
+#[cfg(test)]
+mod tests;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -7,6 +11,7 @@ use std::io;
 use http::StatusCode;
 
 use super::fetch::{HttpError, chain};
+use crate::dial::icmp::Icmp;
 use crate::report::{Failure, FailureKind};
 
 /// What keeps an address from serving.
@@ -35,7 +40,7 @@ pub enum FaultClass {
     Refused,
     /// Nothing came back: a filter drops the packets, or nobody is there.
     Silent,
-    /// A router says that there is no way (ICMP).
+    /// A router says that there is no way (ICMP), or this host finds nobody at the next hop.
     Unreachable,
     /// TCP was up, and the peer did not finish the handshake in time.
     TlsStalled,
@@ -123,13 +128,14 @@ impl Fault {
 
     /// Of an attempt that failed, in TLS or before.
     pub(super) fn of(failure: &Failure) -> Self {
-        let io = io_error(failure.error());
+        if let Some(icmp) = inner(failure) {
+            return Self::of_icmp(icmp);
+        }
+        if let (FailureKind::Certificate, Some(error)) = (failure.kind(), inner(failure)) {
+            return Self::new(FaultClass::Certificate, certificate::describe(error));
+        }
         let class = match failure.kind() {
-            FailureKind::Local => match io.map(io::Error::kind) {
-                Some(io::ErrorKind::PermissionDenied) => FaultClass::LocalRule,
-                Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => FaultClass::NoRoute,
-                _ => FaultClass::Local,
-            },
+            FailureKind::Local => local_class(failure.error()),
             FailureKind::Refused => FaultClass::Refused,
             FailureKind::Unreachable => FaultClass::Unreachable,
             FailureKind::TimedOut => FaultClass::Silent,
@@ -139,6 +145,17 @@ impl Fault {
             FailureKind::Other => FaultClass::Other,
         };
         Self::new(class, chain(failure.error()))
+    }
+
+    fn of_icmp(icmp: &Icmp) -> Self {
+        let class = match icmp {
+            // The kernel tells itself so when nobody answers its ARP or neighbour solicitations.
+            _ if icmp.is_host_unreachable() => FaultClass::Unreachable,
+            _ if icmp.own => FaultClass::LocalRule,
+            _ if icmp.is_port_unreachable() => FaultClass::Refused,
+            _ => FaultClass::Unreachable,
+        };
+        Self::new(class, icmp.to_string())
     }
 
     pub(super) fn of_http(error: &HttpError) -> Self {
@@ -160,14 +177,34 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The I/O error in a chain of causes.
-fn io_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref() {
-            return Some(io);
-        }
-        next = error.source();
+/// What the I/O error of a failure was made of.
+fn inner<E: StdError + 'static>(failure: &Failure) -> Option<&E> {
+    failure.error().downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+}
+
+/// Why this host could not send anything. Only an error of `connect`, which comes as the system made it, is one of the
+/// way to the address.
+fn local_class(error: &(dyn StdError + 'static)) -> FaultClass {
+    match error.downcast_ref::<io::Error>() {
+        Some(error) if error.raw_os_error().is_some() => match error.kind() {
+            io::ErrorKind::PermissionDenied => FaultClass::LocalRule,
+            // Linux gives EINVAL for a blackhole route.
+            io::ErrorKind::HostUnreachable | io::ErrorKind::InvalidInput | io::ErrorKind::NetworkUnreachable => {
+                FaultClass::NoRoute
+            }
+            _ => FaultClass::Local,
+        },
+        _ if is_without_family(error) => FaultClass::NoRoute,
+        _ => FaultClass::Local,
     }
-    None
+}
+
+/// Whether the system has no sockets for the family of the address.
+fn is_without_family(error: &(dyn StdError + 'static)) -> bool {
+    #[cfg(unix)]
+    const CODE: i32 = libc::EAFNOSUPPORT;
+    #[cfg(not(unix))]
+    const CODE: i32 = 10047; // WSAEAFNOSUPPORT
+    let code = |error: &io::Error| error.raw_os_error() == Some(CODE);
+    error.downcast_ref().is_some_and(code) || error.source().is_some_and(is_without_family)
 }

@@ -162,7 +162,7 @@ impl Checker {
     /// The URI cannot be connected to. That the site cannot is no error, but a result.
     pub async fn check(&self, uri: &Uri) -> Result<Check, Error> {
         let origin = Origin::from_uri(uri)?;
-        let dialer = self.connector.dialer(uri, &origin)?;
+        let dialer = self.connector.dialer(uri, &origin)?.explaining();
         let patience = self.connector.config().connect_timeout.unwrap_or(DEFAULT_PATIENCE);
         let site = Site { checker: self, uri, origin: &origin, dialer: &dialer, patience };
 
@@ -239,7 +239,7 @@ impl Site<'_> {
         let pointers = self.checker.dns.look_up_pointers(addr.ip());
         let ping = async {
             match self.checker.ping {
-                true => Some(ping::ping(addr.ip(), self.patience).await),
+                true => Some(ping::ping(self.dialer, addr, self.patience).await),
                 false => None,
             }
         };

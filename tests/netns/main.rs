@@ -8,6 +8,7 @@
 mod lab;
 
 mod capture;
+mod gateway;
 mod namespace;
 mod network;
 mod packet_socket;
@@ -18,6 +19,7 @@ mod families;
 mod healthy;
 mod options;
 mod order;
+mod reachability;
 mod rejects;
 mod silent;
 mod study;

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sched::{CloneFlags, unshare};
 use nix::unistd::Pid;
 
 /// Set in the process inside, to the name of its test.
@@ -129,6 +130,12 @@ fn run_inside(limit: Duration, body: impl Future<Output = ()>) {
     ip("link set lo up");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(body);
+}
+
+/// Moves this thread into a network namespace of its own.
+pub(crate) fn enter_namespace() {
+    unshare(CloneFlags::CLONE_NEWNET).expect("root may make namespaces");
+    ip("link set lo up");
 }
 
 /// Lets the rest of the machine have its share again, the kernel's own threads included: for tests that are busy.

@@ -7,6 +7,7 @@ mod lab;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
 mod verdicts;
 
 use std::time::Duration;

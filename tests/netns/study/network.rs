@@ -4,12 +4,11 @@ use std::future::Future;
 use std::sync::mpsc;
 use std::thread;
 
-use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Pid, gettid};
 use tokio::sync::oneshot;
 
 use super::relay::Relay;
-use crate::namespace::{add_address, ip};
+use crate::namespace::{add_address, enter_namespace, ip};
 
 /// An address of the servers that nothing is set for, to have DNS on.
 pub(crate) const NAME_SERVER: &str = "192.0.2.53";
@@ -54,12 +53,6 @@ impl<S: Send + 'static> Network<S> {
         let servers = is_served.recv().expect("the servers say why they cannot run");
         Self { relay, servers, _running: running }
     }
-}
-
-/// Moves this thread into a network namespace of its own.
-pub(crate) fn enter_namespace() {
-    unshare(CloneFlags::CLONE_NEWNET).expect("root may make namespaces");
-    ip("link set lo up");
 }
 
 /// The arguments for `ip` that make a device `name` with its other end, `up0`, in the namespace of `thread`.

@@ -19,9 +19,9 @@ use nix::unistd::{Pid, gettid};
 use socket2::Type;
 
 use super::checksum;
-use super::network::{enter_namespace, veth};
+use super::network::veth;
 use crate::capture::Packet;
-use crate::namespace::{ip, schedule_thread};
+use crate::namespace::{enter_namespace, ip, schedule_thread};
 use crate::packet_socket::{PacketSocket, now};
 
 /// The longest that the thread sleeps, so that it notices when the machine stood still.
