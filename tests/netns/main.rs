@@ -8,6 +8,7 @@
 mod lab;
 
 mod capture;
+#[cfg(feature = "reachability")]
 mod gateway;
 mod namespace;
 mod network;
@@ -19,6 +20,7 @@ mod families;
 mod healthy;
 mod options;
 mod order;
+#[cfg(feature = "reachability")]
 mod reachability;
 mod rejects;
 mod silent;

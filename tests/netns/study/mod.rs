@@ -2,7 +2,7 @@
 //! delayed step by step.
 //!
 //! ```text
-//! cargo test --features reachability --test netns study -- --ignored --nocapture
+//! cargo test --test netns study -- --ignored --nocapture
 //! ```
 //!
 //! prints its table for this crate's connector and others. Its columns are the study's and some more: what becomes of a
