@@ -109,6 +109,11 @@ async fn a_client_that_dawdles_is_cut() {
         idle.push(stream);
     }
     let start = Instant::now();
+    #[cfg(target_os = "linux")]
+    {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", exporter.child.id().unwrap())).unwrap().count();
+        assert!(descriptors < 150, "{descriptors}");
+    }
     assert_eq!(exporter.get("/metrics").await.status, 200);
     for mut stream in idle {
         // With a RST or a FIN.
@@ -116,6 +121,18 @@ async fn a_client_that_dawdles_is_cut() {
     }
     // Two rounds of 5 s; a whole connection might take 70 s.
     assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
+}
+
+/// A probe may have a socket for each of 32 addresses, and as many once more for the connect of a user.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_may_open_as_many_descriptors_as_there_are() {
+    let host = Host::with(HTTPS).await;
+    let exporter = Exporter::start(&host, &[]).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", exporter.child.id().unwrap())).unwrap();
+    let limits: Vec<_> = limits.lines().filter_map(|line| line.strip_prefix("Max open files")).collect();
+    let [soft, hard, "files"] = limits[0].split_whitespace().collect::<Vec<_>>()[..] else { panic!("{limits:?}") };
+    assert_eq!(soft, hard);
 }
 
 #[tokio::test]
