@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStderr};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, sleep, timeout};
 
 use super::text::Metrics;
 use crate::host::Host;
@@ -79,9 +79,17 @@ impl Exporter {
 
     /// Returns when one of its own metrics has this value.
     pub(super) async fn until(&self, series: &str, value: f64) {
-        while self.metrics().await.get(series) != Some(value) {
-            sleep(Duration::from_millis(10)).await;
-        }
+        let reached = async {
+            while self.metrics().await.get(series) != Some(value) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        in_time(reached).await;
+    }
+
+    /// Its exit code.
+    pub(super) async fn ended(&mut self) -> Option<i32> {
+        in_time(self.child.wait()).await.expect("it is a child of ours").code()
     }
 
     #[cfg(target_os = "linux")]
@@ -125,6 +133,11 @@ pub(super) async fn get(addr: SocketAddr, path: String) -> Answer {
     ask(addr, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await
 }
 
+/// What takes no time, unless it never comes.
+async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(60), work).await.expect("it comes to be")
+}
+
 /// A server that answers nobody before it is opened, and then everybody.
 pub(super) struct Gate {
     pub(super) addr: SocketAddr,
@@ -163,7 +176,8 @@ impl Gate {
 
     /// Returns when so many connections are there.
     pub(super) async fn until_connections(&self, count: usize) {
-        self.state.subscribe().wait_for(|state| state.connections == count).await.expect("the sender is in self");
+        let mut state = self.state.subscribe();
+        in_time(state.wait_for(|state| state.connections == count)).await.expect("the sender is in self");
     }
 }
 

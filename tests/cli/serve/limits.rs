@@ -109,12 +109,13 @@ async fn a_client_that_dawdles_is_cut() {
         idle.push(stream);
     }
     let start = Instant::now();
+    assert_eq!(exporter.get("/metrics").await.status, 200);
+    // They are accepted in the order in which they come: without a bound all would be here.
     #[cfg(target_os = "linux")]
     {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", exporter.child.id().unwrap())).unwrap().count();
-        assert!(descriptors < 150, "{descriptors}");
+        assert!(descriptors < idle.len(), "{descriptors}");
     }
-    assert_eq!(exporter.get("/metrics").await.status, 200);
     for mut stream in idle {
         // With a RST or a FIN.
         let _ = stream.read_to_end(&mut Vec::new()).await;
