@@ -45,8 +45,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// GET /probe?target=URL checks the site of the URL as `eyeballs check` does, without a drill, and answers with metrics.
 /// They have the names of blackbox_exporter where they mean the same; those without an address describe the connect and
 /// request of a user, the others each address on its own. A site that is down is an answer too: probe_success is 0. A
-/// status of 500 and more is down, redirects are not followed, and DNS answers are kept as long as they may be.
-/// module=http is accepted, as what else there is not.
+/// status of 500 and more is down, redirects are not followed, and DNS answers are kept as long as they may be. The only
+/// module is http, which need not be named.
 ///
 /// A probe ends half a second before the scrape timeout that Prometheus tells, and after --timeout at the latest;
 /// silent addresses are given up before. Beyond --max-probes at once the answer is 503.
