@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::origin::Origin;
+use crate::origin::{Host, Origin};
 use crate::resolve::{QueryKind, ResolveError, ServiceRecord};
 
 /// Everything that a connect did, with times from its start.
@@ -48,6 +48,15 @@ impl Report {
     /// The attempt that won, if one did.
     pub fn winner(&self) -> Option<&AttemptReport> {
         self.attempts.iter().find(|attempt| matches!(attempt.outcome, AttemptOutcome::Won))
+    }
+
+    /// When the first answer with addresses came: at once where the origin has an address, `None` if none came.
+    pub fn resolved(&self) -> Option<Duration> {
+        if matches!(self.origin.host(), Host::Address { .. }) {
+            return Some(Duration::ZERO);
+        }
+        let answers = self.queries.iter().filter(|query| matches!(query.result(), Some(Ok([_, ..]))));
+        answers.filter_map(QueryReport::end).min()
     }
 
     /// From the start of the connect to its end.

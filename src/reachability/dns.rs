@@ -56,10 +56,12 @@ impl Lookup {
     }
 }
 
-/// The lookups of a race, each with what a race has no use for; and the HTTPS records of an `http` origin, for which no
-/// race asks.
-pub(super) async fn lookups(report: &Report, dns: &HickoryResolver) -> Vec<Lookup> {
-    let lookups = report.queries().iter().filter_map(Lookup::of).map(|lookup| detailed(lookup, dns));
+/// The lookups of a race; if `dns` is to be asked, each with what a race has no use for, and the HTTPS records of an
+/// `http` origin, for which no race asks.
+pub(super) async fn lookups(report: &Report, dns: Option<&HickoryResolver>) -> Vec<Lookup> {
+    let lookups = report.queries().iter().filter_map(Lookup::of);
+    let Some(dns) = dns else { return lookups.collect() };
+    let lookups = lookups.map(|lookup| detailed(lookup, dns));
     let (mut lookups, services) = join(join_all(lookups), services_of_http(report, dns)).await;
     lookups.extend(services);
     lookups

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 pub use self::http::{HttpError, Limits, Response};
 pub(super) use self::http::{Protocol, get};
+use super::patience;
 use crate::connector::HappyEyeballsConnector;
 use crate::error::Error;
 use crate::origin::Origin;
@@ -49,6 +50,16 @@ impl Fetch {
 /// Connects to the origin of `uri` over a fresh connection and sends a GET for it, by HTTP/2 where ALPN agreed on it.
 /// Redirects are not followed.
 pub async fn fetch(connector: &HappyEyeballsConnector, uri: &Uri, limits: Limits) -> Fetch {
+    fetch_until(connector, uri, limits, None).await
+}
+
+/// The same, where the response has to be there at `end`.
+pub(super) async fn fetch_until(
+    connector: &HappyEyeballsConnector,
+    uri: &Uri,
+    limits: Limits,
+    end: Option<Instant>,
+) -> Fetch {
     let start = Instant::now();
     let failed = |error: Error| Fetch {
         report: error.report().cloned(),
@@ -67,6 +78,7 @@ pub async fn fetch(connector: &HappyEyeballsConnector, uri: &Uri, limits: Limits
     };
     let report = stream.report().clone();
     let connection = Connection::of(&stream);
+    let limits = Limits { patience: patience(limits.patience, end), ..limits };
     let exchange = get(stream, connection.protocol(), uri, &origin, start, limits).await;
     Fetch {
         report: Some(report),

@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all, join3};
 use http::Uri;
+use tokio::time::Instant;
 
 pub use certificate::{Certificate, Timestamp};
 pub use dns::Lookup;
@@ -72,6 +73,8 @@ pub struct Checker {
     dns: HickoryResolver,
     drill: bool,
     ping: bool,
+    dns_details: bool,
+    time_limit: Option<Duration>,
     via: Vec<Proxy>,
 }
 
@@ -127,7 +130,8 @@ impl Checker {
     /// Those of [`Builder::build`].
     pub fn new(builder: Builder, dns: HickoryResolver) -> Result<Self, BuildError> {
         let connector = builder.build()?.without_resumption();
-        Ok(Self { connector, dns, drill: true, ping: true, via: Vec::new() })
+        let via = Vec::new();
+        Ok(Self { connector, dns, drill: true, ping: true, dns_details: true, time_limit: None, via })
     }
 
     /// Whether to find out what a broken family would cost, which connects to the site up to twelve times.
@@ -143,6 +147,24 @@ impl Checker {
     /// Default is true.
     pub fn ping(&mut self, ping: bool) -> &mut Self {
         self.ping = ping;
+        self
+    }
+
+    /// Whether to ask DNS for what a connect has no use for: PTR records, aliases and TTLs, and the HTTPS records of an
+    /// `http` origin.
+    ///
+    /// Default is true.
+    pub fn dns_details(&mut self, details: bool) -> &mut Self {
+        self.dns_details = details;
+        self
+    }
+
+    /// The time for a check without drill, DNS details and proxies: what is not done by then counts as unanswered, so
+    /// that the check is complete all the same. Of it at most half is for finding the addresses.
+    ///
+    /// Default is none beside the connect timeout.
+    pub fn time_limit(&mut self, limit: Duration) -> &mut Self {
+        self.time_limit = Some(limit);
         self
     }
 
@@ -162,11 +184,13 @@ impl Checker {
     /// The URI cannot be connected to. That the site cannot is no error, but a result.
     pub async fn check(&self, uri: &Uri) -> Result<Check, Error> {
         let origin = Origin::from_uri(uri)?;
-        let dialer = self.connector.dialer(uri, &origin)?.explaining();
-        let patience = self.connector.config().connect_timeout.unwrap_or(DEFAULT_PATIENCE);
-        let site = Site { checker: self, uri, origin: &origin, dialer: &dialer, patience };
+        let connector = self.connector_within(self.time_limit);
+        let dialer = connector.dialer(uri, &origin)?.explaining();
+        let patience = connector.config().connect_timeout.unwrap_or(DEFAULT_PATIENCE);
+        let end = self.time_limit.map(|limit| Instant::now() + limit);
+        let site = Site { checker: self, uri, origin: &origin, dialer: &dialer, patience, end };
 
-        let race = fetch(&self.connector, uri, Limits::head(patience));
+        let race = fetch::fetch_until(&connector, uri, Limits::head(patience), end);
         let (race, (lookups, mut addresses, via)) = join(race, site.survey()).await;
         probe::compare(&mut addresses);
         let mut check = Check {
@@ -188,12 +212,22 @@ impl Checker {
 
     /// The connector for a look around: at both families, whatever this host has, unless one was chosen.
     fn lister(&self) -> HappyEyeballsConnector {
-        let mut connector = self.connector.clone();
+        let mut connector = self.connector_within(self.time_limit.map(|limit| limit / 2));
         let mut config = connector.config().clone();
         if config.families == Families::Auto {
             config.families(Families::Both);
         }
         connector.set_config(config);
+        connector
+    }
+
+    /// The connector, with at most this time to connect.
+    fn connector_within(&self, limit: Option<Duration>) -> HappyEyeballsConnector {
+        let mut connector = self.connector.clone();
+        if let Some(limit) = limit {
+            let own = connector.config().connect_timeout.unwrap_or(limit);
+            connector.set_connect_timeout(Some(own.min(limit)));
+        }
         connector
     }
 }
@@ -205,6 +239,8 @@ struct Site<'a> {
     origin: &'a Origin,
     dialer: &'a Dialer,
     patience: Duration,
+    /// When it has to be over.
+    end: Option<Instant>,
 }
 
 impl Site<'_> {
@@ -214,7 +250,7 @@ impl Site<'_> {
         let endpoints = report.attempts().iter().filter(|attempt| seen.insert(attempt.addr()));
         let endpoints: Vec<_> = endpoints.collect();
         join3(
-            dns::lookups(&report, &self.checker.dns),
+            dns::lookups(&report, self.checker.dns_details.then_some(&self.checker.dns)),
             join_all(endpoints.iter().map(|endpoint| self.address(endpoint))),
             join_all(self.checker.via.iter().map(|proxy| self.via(proxy, &endpoints))),
         )
@@ -236,15 +272,20 @@ impl Site<'_> {
             };
         }
         let source = self.dialer.probe(vec![addr]).into_iter().find_map(|probed| Some(probed.source?.ip));
-        let pointers = self.checker.dns.look_up_pointers(addr.ip());
+        let pointers = async {
+            match self.checker.dns_details {
+                true => Some(self.checker.dns.look_up_pointers(addr.ip()).await),
+                false => None,
+            }
+        };
         let ping = async {
             match self.checker.ping {
-                true => Some(ping::ping(self.dialer, addr, self.patience).await),
+                true => Some(ping::ping(self.dialer, addr, patience(self.patience, self.end)).await),
                 false => None,
             }
         };
         let (pointers, ping, probe) = join3(pointers, ping, self.probe(addr)).await;
-        AddressCheck { addr, target, source, pointers: Some(pointers), ping, probe }
+        AddressCheck { addr, target, source, pointers, ping, probe }
     }
 
     async fn probe(&self, addr: SocketAddr) -> Probe {
@@ -263,7 +304,13 @@ impl Site<'_> {
     }
 
     fn request(&self) -> Request<'_> {
-        Request { uri: self.uri, origin: self.origin, tls: self.dialer.tls_target(), patience: self.patience }
+        Request {
+            uri: self.uri,
+            origin: self.origin,
+            tls: self.dialer.tls_target(),
+            patience: self.patience,
+            end: self.end,
+        }
     }
 
     async fn drill(&self, addresses: &[AddressCheck]) -> Vec<DrillRun> {
@@ -274,6 +321,11 @@ impl Site<'_> {
         };
         drill::drill(&self.checker.connector, self.uri, &addrs, best).await
     }
+}
+
+/// How long to wait now, if everything has to be over at `end`.
+fn patience(usual: Duration, end: Option<Instant>) -> Duration {
+    end.map_or(usual, |end| usual.min(end.saturating_duration_since(Instant::now())))
 }
 
 impl Check {

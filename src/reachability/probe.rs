@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::AddressCheck;
 use super::certificate::Certificate;
@@ -65,6 +65,8 @@ pub(super) struct Request<'a> {
     pub(super) tls: Option<TlsTarget>,
     /// For TCP and TLS together, and then for the response.
     pub(super) patience: Duration,
+    /// When it has to be over.
+    pub(super) end: Option<Instant>,
 }
 
 impl Request<'_> {
@@ -89,24 +91,25 @@ impl Request<'_> {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { uri, origin, tls, patience } = self;
+        let Self { uri, origin, tls, patience: usual, end } = self;
+        let patience = super::patience(usual, end);
         let deadline = start + patience;
         let silent = |_| Fault::timed_out(FaultClass::Silent, patience);
         let tcp = timeout_at(deadline, connect).await.map_err(silent)??;
         probe.tcp = Some(start.elapsed());
-        let limits = Limits::head(patience);
+        let limits = || Limits::head(super::patience(usual, end));
         let exchange = match tls {
-            None => get(TokioIo::new(tcp), Protocol::Http1, uri, origin, start, limits).await,
+            None => get(TokioIo::new(tcp), Protocol::Http1, uri, origin, start, limits()).await,
             Some(target) => {
                 let stalled = |_| Fault::timed_out(FaultClass::TlsStalled, patience);
-                let handshake = timeout(patience, target.handshake(tcp)).await.map_err(stalled)?;
+                let handshake = timeout_at(deadline, target.handshake(tcp)).await.map_err(stalled)?;
                 let stream = handshake.map_err(|failure| Fault::of(&failure))?;
                 probe.tls = Some(start.elapsed());
                 let info = TlsInfo::of(stream.get_ref().1);
                 probe.certificate = Certificate::of(&info);
                 let protocol = Protocol::agreed(&info);
                 probe.tls_info = Some(info);
-                get(TokioIo::new(stream), protocol, uri, origin, start, limits).await
+                get(TokioIo::new(stream), protocol, uri, origin, start, limits()).await
             }
         };
         probe.response = exchange.response;

@@ -11,5 +11,6 @@ mod exit_codes;
 mod json;
 mod options;
 mod output;
+mod serve;
 mod strategies;
 mod tool;

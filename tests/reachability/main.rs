@@ -8,6 +8,7 @@ mod lab;
 mod support;
 
 mod certificates;
+mod hurry;
 mod verdicts;
 
 use std::time::Duration;
@@ -20,10 +21,15 @@ use host::Host;
 
 /// A checker of `host` that has half a second for each address.
 pub(crate) fn checker(host: &Host) -> Checker {
+    patient_checker(host, Duration::from_millis(500))
+}
+
+/// A checker of `host` that has `timeout` for each address.
+pub(crate) fn patient_checker(host: &Host, timeout: Duration) -> Checker {
     let dns = HickoryResolver::with_name_servers([host.dns.addr()]);
     let builder = HappyEyeballsConnector::builder_with_resolver(dns.clone())
         .config(host::config())
-        .connect_timeout(Some(Duration::from_millis(500)))
+        .connect_timeout(Some(timeout))
         .tls_config(host.ca.client_config(&[]))
         .enable_all_versions();
     Checker::new(builder, dns).expect("TLS is chosen")

@@ -9,9 +9,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::get::GetArgs;
-use values::{milliseconds, name_server, seconds};
+use crate::serve::ServeArgs;
+use values::{milliseconds, name_server};
 
-pub(crate) use values::Override;
+pub(crate) use values::{Override, seconds};
 
 /// Shows how a site is reached: which of its addresses wins the race of RFC 8305 (Happy Eyeballs), and when.
 #[derive(Debug, Parser)]
@@ -24,6 +25,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Get(GetArgs),
+    Serve(ServeArgs),
 }
 
 /// How to connect.

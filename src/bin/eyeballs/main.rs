@@ -8,6 +8,7 @@ mod connect;
 mod exit;
 mod get;
 mod progress;
+mod serve;
 mod terminal;
 mod tls;
 mod waterfall;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Get(args) => get::run(&args).await,
+            Command::Serve(args) => serve::run(args).await,
         }
     });
     match done {

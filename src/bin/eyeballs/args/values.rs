@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Nobody waits longer, and sums of times stay far from overflow.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     match seconds {
         Some(time) if time.is_zero() => Err("it has to be more than 0".into()),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hyper_happy_eyeballs::reachability::{Certificate, Response};
 use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport, QueryReport, Stage};
 use hyper_happy_eyeballs::resolve::{QueryKind, ResolveErrorKind};
-use hyper_happy_eyeballs::{Host, Report, TlsInfo};
+use hyper_happy_eyeballs::{Report, TlsInfo};
 use serde::Serialize;
 
 use super::fetch::{self, Fetch};
@@ -155,17 +155,10 @@ impl<'a> Error<'a> {
 impl Phases {
     fn of(fetch: &Fetch) -> Self {
         let report = fetch.report.as_deref();
-        let answered = report.and_then(|report| {
-            if matches!(report.origin().host(), Host::Address { .. }) {
-                return Some(Duration::ZERO);
-            }
-            let answers = report.queries().iter().filter(|query| matches!(query.result(), Some(Ok([_, ..]))));
-            answers.filter_map(QueryReport::end).min()
-        });
         let winner = report.and_then(Report::winner);
         let is_secure = report.is_some_and(|report| report.origin().is_secure());
         Self {
-            dns: answered.map(millis),
+            dns: report.and_then(Report::resolved).map(millis),
             connect: winner.and_then(AttemptReport::tcp).map(millis),
             tls: winner.filter(|_| is_secure).and_then(AttemptReport::end).map(millis),
             ttfb: fetch.response.as_ref().map(|response| millis(response.first_byte)),
