@@ -28,7 +28,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attempts::Attempts;
-pub use event::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId, Source};
+pub use event::{
+    AttemptId, Environment, Family, FamilySet, Input, Known, Lesson, Outcome, Output, Probed, QueryId, Rtt, Source,
+};
 use groups::{Endpoint, cut};
 use order::Order;
 #[cfg(any(test, feature = "__internal"))]
@@ -139,7 +141,9 @@ impl Race {
             Next::Probe(addrs) => return Output::Probe { addrs },
             Next::Start(endpoint, due) if due <= now => {
                 let target = self.resolution.target(endpoint.group).cloned();
-                let id = self.attempts.start(endpoint.addr, target, now);
+                let rtt = self.order.rtt(endpoint.addr);
+                let delay = self.given.config.attempt_delay_for(rtt);
+                let id = self.attempts.start(endpoint.addr, target, rtt, delay, now);
                 return Output::Attempt { id, addr: endpoint.addr };
             }
             Next::Start(_, due) => Some(due),
@@ -208,10 +212,11 @@ impl Race {
         if endpoints.iter().all(|endpoint| self.attempts.contains(endpoint.addr)) {
             return Next::Nothing;
         }
-        // One endpoint has no order. Among several, those that have started count too: "re-sort the full list" (v3 draft
-        // section 7), or a late answer would be sorted among a part.
-        if endpoints.len() > 1 {
-            let unknown = self.order.unknown(&endpoints);
+        // One endpoint has no order, but may be known to lead nowhere. Among several, those that have started count too:
+        // "re-sort the full list" (v3 draft section 7), or a late answer would be sorted among a part.
+        let recalls = self.given.environment.recalls;
+        if endpoints.len() > 1 || recalls {
+            let unknown = self.order.unknown(&endpoints, recalls);
             if !unknown.is_empty() {
                 return Next::Probe(unknown);
             }
@@ -222,6 +227,10 @@ impl Race {
             endpoints = Cow::Owned(ordered);
         }
         match self.attempts.next_start(&endpoints, ready, config) {
+            // Otherwise each connect would pay for a family that leads nowhere and answers first.
+            Some((endpoint, due)) if self.order.leads_nowhere(endpoint.addr) => {
+                Next::Start(endpoint, self.resolution.better_by(config).map_or(due, |better| better.max(due)))
+            }
             Some((endpoint, due)) => Next::Start(endpoint, due),
             None => Next::Nothing,
         }
@@ -261,6 +270,12 @@ impl Race {
         // What was to begin does not any more; what is to end still has to.
         self.outbox.retain(|output| matches!(output, Output::Cancel { .. }));
         self.cancel_all_but(None, now);
+        if self.given.config.use_history {
+            let lessons = self.attempts.lessons(matches!(outcome, Outcome::Won(_)));
+            // Of what was never compared nothing is known to begin with.
+            let lessons = lessons.filter(|(addr, _)| self.order.knows(*addr));
+            self.outbox.extend(lessons.map(|(addr, lesson)| Output::Learned { addr, lesson }));
+        }
         self.ended = Some(now);
         self.outcome = Some(outcome);
     }

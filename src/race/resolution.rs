@@ -168,6 +168,12 @@ impl Resolution {
         }
     }
 
+    /// Until when it is worth to wait for better endpoints than those that are known: the end of the Resolution Delay, if
+    /// any can still come.
+    pub(super) fn better_by(&self, config: &Config) -> Option<Instant> {
+        self.first_address?.checked_add(config.resolution_delay).filter(|_| self.derived.stage.open)
+    }
+
     /// Whether no endpoint can come any more.
     pub(super) fn is_settled(&self) -> bool {
         !self.derived.stage.open

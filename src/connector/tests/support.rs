@@ -14,8 +14,9 @@ use crate::config::Config;
 use crate::connector::driver;
 use crate::dial::Dial;
 use crate::error::Error;
+use crate::history::History;
 use crate::origin::Origin;
-use crate::race::{Environment, Probed, Race, Source};
+use crate::race::{Environment, Known, Probed, Race, Source};
 use crate::report::{Failure, FailureKind, Report};
 use crate::resolve::{
     Answer, Kinds, Lookups, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving, ServiceRecord,
@@ -67,6 +68,7 @@ pub(super) struct World {
     paths: HashMap<SocketAddr, Path>,
     pub(super) tls: bool,
     pub(super) config: Config,
+    pub(super) history: Option<History>,
     pub(super) log: Log,
 }
 
@@ -100,6 +102,7 @@ impl World {
             paths: HashMap::new(),
             tls: true,
             config: Config::default(),
+            history: None,
             log: Log::default(),
         }
     }
@@ -152,7 +155,8 @@ impl World {
         let https = self.replies.contains_key(&QueryKind::Https);
         let environment = Environment { https, tls: self.tls, ..Environment::dual_stack(names) };
         let race = Box::new(Race::new(origin, environment, self.config.clone(), driver::now()));
-        driver::drive(race, lookups, Duration::from_secs(1), &self).await
+        let session = self.history.as_ref().map(|history| history.session("".into(), "host.test".into()));
+        driver::drive(race, lookups, Duration::from_secs(1), session, &self).await
     }
 }
 
@@ -221,7 +225,7 @@ impl Dial for World {
 
     fn probe(&self, addrs: Vec<SocketAddr>) -> Vec<Probed> {
         let own = |addr| Some(Source { ip: own_address(addr), deprecated: false, prefix_len: Some(64) });
-        addrs.into_iter().map(|addr| Probed { addr, source: own(addr) }).collect()
+        addrs.into_iter().map(|addr| Probed { addr, source: own(addr), known: Known::default() }).collect()
     }
 
     fn tcp(

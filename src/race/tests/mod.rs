@@ -15,6 +15,7 @@ mod errors;
 mod failures;
 mod groups;
 mod hints;
+mod history;
 mod misuse;
 mod order;
 mod pacing;
