@@ -143,6 +143,11 @@ impl World {
         self
     }
 
+    pub(super) fn with_history(mut self, history: &History) -> Self {
+        self.history = Some(history.clone());
+        self
+    }
+
     pub(super) async fn connect(self) -> Result<(Socket, Report), Error> {
         let lookups = Lookups::new(Arc::new(self.clone()));
         self.connect_through(&lookups).await
@@ -153,7 +158,8 @@ impl World {
         let origin = Origin::from_uri(&"https://host.test".parse().unwrap()).unwrap();
         let names = Names::Ask(vec!["host.test.".into()]);
         let https = self.replies.contains_key(&QueryKind::Https);
-        let environment = Environment { https, tls: self.tls, ..Environment::dual_stack(names) };
+        let recalls = self.history.as_ref().is_some_and(|history| !history.is_empty());
+        let environment = Environment { https, tls: self.tls, recalls, ..Environment::dual_stack(names) };
         let race = Box::new(Race::new(origin, environment, self.config.clone(), driver::now()));
         let session = self.history.as_ref().map(|history| history.session("".into(), "host.test".into()));
         driver::drive(race, lookups, Duration::from_secs(1), session, &self).await
