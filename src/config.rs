@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::address_policy::AddressPolicy;
+use crate::nat64::Nat64;
 use crate::policy_table::PolicyTable;
 use crate::race::Rtt;
 
@@ -40,6 +41,7 @@ pub struct Config {
     pub(crate) use_service_records: bool,
     pub(crate) https_upgrade: bool,
     pub(crate) use_history: bool,
+    pub(crate) nat64: Nat64,
     pub(crate) families: Families,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) dns_timeout: Option<Duration>,
@@ -65,6 +67,7 @@ impl Default for Config {
             use_service_records: true,
             https_upgrade: false,
             use_history: true,
+            nat64: Nat64::default(),
             families: Families::Auto,
             connect_timeout: Some(Duration::from_secs(30)),
             dns_timeout: Some(Duration::from_secs(5)),
@@ -98,6 +101,7 @@ impl Config {
             resolution_delay: Duration::MAX,
             preferred_family_count: usize::MAX,
             use_history: false,
+            nat64: Nat64::Off,
             ..Self::rfc8305()
         }
     }
@@ -207,6 +211,16 @@ impl Config {
         self
     }
 
+    /// How IPv4 addresses are reached on a network without IPv4 (v3 draft section 8, RFC 8305 section 7): an address
+    /// without a route is connected to through the NAT64 of the network. Addresses in AAAA answers that are of its prefix
+    /// count as the IPv4 addresses that they lead to.
+    ///
+    /// Default is [`Nat64::Discover`]; [`Nat64::Off`] for [`Config::rfc6555`] and [`Config::sequential`].
+    pub fn nat64(&mut self, nat64: Nat64) -> &mut Self {
+        self.nat64 = nat64;
+        self
+    }
+
     /// The address families that are asked for and dialled.
     ///
     /// Default is [`Families::Auto`].
@@ -292,6 +306,7 @@ impl Config {
             race_tls: preset.race_tls,
             use_service_records: preset.use_service_records,
             use_history: preset.use_history,
+            nat64: preset.nat64,
             ..self.clone()
         }
     }

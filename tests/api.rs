@@ -101,7 +101,7 @@ fn the_types_meet_the_bounds_that_users_state() {
     error::<hyper_happy_eyeballs::BuildError>();
     error::<hyper_happy_eyeballs::resolve::ResolveError>();
     stream::<MaybeHttpsStream>();
-    shared::<hyper_happy_eyeballs::Config>();
+    shared::<Config>();
     shared::<hyper_happy_eyeballs::AddressPolicy>();
     shared::<hyper_happy_eyeballs::Origin>();
     shared::<hyper_happy_eyeballs::TlsInfo>();

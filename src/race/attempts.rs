@@ -112,6 +112,10 @@ impl Attempts {
         self.list.get(id.0).is_some_and(Attempt::is_in_flight)
     }
 
+    pub(super) fn addr(&self, id: AttemptId) -> SocketAddr {
+        self.list[id.0].addr
+    }
+
     /// How many more may start, unless some of the earlier turn out not to have sent anything.
     pub(super) fn room(&self) -> usize {
         MAX_ENDPOINTS.saturating_sub(self.counted().count())

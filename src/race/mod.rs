@@ -20,6 +20,7 @@ mod route;
 mod services;
 #[cfg(test)]
 mod tests;
+mod translation;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -54,6 +55,8 @@ pub struct Race {
     committed: bool,
     /// Connections on which nothing may be sent yet.
     held: Vec<AttemptId>,
+    /// What turned out to have no route, until it is known whether it can be translated.
+    routeless: Vec<SocketAddr>,
     outbox: VecDeque<Output>,
     outcome: Option<Outcome>,
 }
@@ -80,6 +83,7 @@ impl Race {
             order: Order::default(),
             committed: false,
             held: Vec::new(),
+            routeless: Vec::new(),
             outbox: VecDeque::new(),
             outcome: None,
         }
@@ -115,7 +119,10 @@ impl Race {
                 }
             }
             Input::Failed { id, failure } => {
-                self.attempts.end(id, AttemptOutcome::Failed(failure), now);
+                let no_route = failure.is_no_route();
+                if self.attempts.end(id, AttemptOutcome::Failed(failure), now) && no_route {
+                    self.routeless.push(self.attempts.addr(id));
+                }
             }
         }
     }
@@ -133,6 +140,9 @@ impl Race {
         }
         if let Some(outcome) = self.outcome {
             return Output::Done(outcome);
+        }
+        if let Some(witness) = self.translate(now) {
+            return Output::Probe { addrs: vec![witness] };
         }
         if let Some((id, name, kind)) = self.resolution.next_query() {
             return Output::Query { id, name, kind };
@@ -197,6 +207,22 @@ impl Race {
         }
         self.attempts.on_handshake(id, now);
         self.outbox.push_back(Output::Handshake { id });
+    }
+
+    /// Has what is routeless translated, if this host has a route to a NAT64. Returns the address that tells, if that is
+    /// not known yet: where there is no network at all, nobody is to be waited for.
+    fn translate(&mut self, now: Instant) -> Option<SocketAddr> {
+        while let Some(addr) = self.routeless.pop() {
+            let Some(witness) = translation::witness(addr, &self.given) else { continue };
+            if !self.order.knows(witness) {
+                self.routeless.push(addr);
+                return Some(witness);
+            }
+            if self.order.has_route(witness) {
+                self.resolution.on_no_route(addr, &self.given, now);
+            }
+        }
+        None
     }
 
     fn next_start(&self) -> Next {

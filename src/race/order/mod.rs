@@ -42,6 +42,11 @@ impl Order {
         self.ranks.contains_key(&addr)
     }
 
+    /// Whether this host has a route to `addr`, as far as it is known.
+    pub(super) fn has_route(&self, addr: SocketAddr) -> bool {
+        self.ranks.get(&addr).is_some_and(Rank::has_route)
+    }
+
     /// Whether earlier races have found that `addr` leads nowhere.
     pub(super) fn leads_nowhere(&self, addr: SocketAddr) -> bool {
         self.ranks.get(&addr).is_some_and(Rank::leads_nowhere)

@@ -77,6 +77,10 @@ impl Rank {
         Self { no_route: probed.source.is_none(), unreachable: probed.known.unreachable, ..Self::default() }
     }
 
+    pub(super) fn has_route(&self) -> bool {
+        !self.no_route
+    }
+
     pub(super) fn leads_nowhere(&self) -> bool {
         self.unreachable
     }

@@ -31,6 +31,7 @@ mod upgrade;
 mod winning;
 
 mod model;
+mod nat64;
 mod property;
 mod world;
 

@@ -16,6 +16,7 @@ use super::world::{
 };
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::config::{Config, Pacing};
+use crate::nat64::Nat64;
 use crate::race::{AttemptId, Family, FamilySet, Input, Known, Outcome, Probed, QueryId, Rtt};
 use crate::report::FailureKind::{self, Certificate, Closed, Local, Refused, TimedOut, Tls, Unreachable};
 use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind, ServiceRecord};
@@ -90,6 +91,7 @@ struct Rules {
     /// What earlier races have learned, by number: a round-trip time in milliseconds, and whether it leads nowhere.
     known: BTreeMap<usize, (Option<u64>, bool)>,
     use_history: bool,
+    nat64: Nat64,
 }
 
 impl Rules {
@@ -114,7 +116,7 @@ impl Rules {
             (numbered(*number), Known { rtt, unreachable: *unreachable })
         }));
         setup.environment.recalls = self.use_history && !self.known.is_empty();
-        setup.config.use_history(self.use_history);
+        setup.config.use_history(self.use_history).nat64(self.nat64.clone());
         let denied: BTreeSet<_> = self.denied.iter().map(|number| numbered(*number).ip()).collect();
         let [attempt_delay, min, max] = self.attempt_delays;
         let [dns, tls, attempt] = self.timeouts;
@@ -324,12 +326,17 @@ fn rules() -> impl Strategy<Value = Rules> {
         proptest::collection::btree_set(0..2 * PER_FAMILY, 0..6),
         proptest::collection::btree_map(0..2 * PER_FAMILY, (option::of(0..3000u64), any::<bool>()), 0..8),
         any::<bool>(),
+        proptest::sample::select(vec![
+            Nat64::Off,
+            Nat64::Discover,
+            Nat64::Prefixes(["2001:db8:64::/96", "64:ff9b::/96"].map(|prefix| prefix.parse().unwrap()).into()),
+        ]),
     );
     (environment, pace, bounds).prop_map(|(environment, pace, bounds)| {
         let (names, kinds, flags, uri, ask, dial) = environment;
         let [https, waits_for_https, protected, tls, race_tls, prefers_v4] = flags;
         let (pacing, resolution_delay, preferred_family_count, attempt_delays, max_concurrent_attempts) = pace;
-        let (connect_timeout, timeouts, routeless, denied, known, use_history) = bounds;
+        let (connect_timeout, timeouts, routeless, denied, known, use_history, nat64) = bounds;
         let preferred = if prefers_v4 { Family::V4 } else { Family::V6 };
         Rules {
             names,
@@ -354,6 +361,7 @@ fn rules() -> impl Strategy<Value = Rules> {
             denied,
             known,
             use_history,
+            nat64,
         }
     })
 }

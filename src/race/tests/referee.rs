@@ -88,7 +88,8 @@ impl Watched {
             // The first query of a host with fixed addresses is never asked.
             Input::Answer { id, ref result } => {
                 let nonexistent = matches!(result, Err(error) if error.kind() == ResolveErrorKind::NxDomain);
-                if let Some(asked) = self.queries.get_mut(id.0) {
+                let index = id.0.checked_sub(self.unasked());
+                if let Some(asked) = index.and_then(|index| self.queries.get_mut(index)) {
                     (asked.answered, asked.nonexistent) = (true, nonexistent);
                 }
             }
@@ -115,6 +116,11 @@ impl Watched {
         }
     }
 
+    /// The queries whose answer was at hand: the first one of a host with fixed addresses.
+    fn unasked(&self) -> usize {
+        usize::from(matches!(self.environment.names, Names::Fixed(_)))
+    }
+
     fn in_flight(&mut self, id: AttemptId) -> Option<&mut Seen> {
         self.attempts.get_mut(id.0).filter(|seen| seen.fate.is_none())
     }
@@ -135,7 +141,7 @@ impl Watched {
         assert!(!won || of_the_end, "after the win: {output:?}");
         match *output {
             Output::Query { id, ref name, kind } => {
-                assert_eq!(id, QueryId(self.queries.len()), "query numbers rise");
+                assert_eq!(id, QueryId(self.unasked() + self.queries.len()), "query numbers rise");
                 let twice = self.queries.iter().any(|it| it.kind == kind && it.name.eq_ignore_ascii_case(name));
                 assert!(!twice, "{kind} of {name} is asked twice");
                 let name = name.clone();

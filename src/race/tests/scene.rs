@@ -108,6 +108,8 @@ pub(super) struct Scene {
     port: u16,
     sources: Vec<(SocketAddr, Option<Source>)>,
     known: Vec<(SocketAddr, Known)>,
+    /// Queries that the race has not had to ask: that for fixed addresses.
+    unasked: usize,
     /// What the race has learned: `"6a silent"`.
     pub(super) lessons: Vec<String>,
     log: Vec<(u64, String)>,
@@ -156,7 +158,9 @@ impl Scene {
         change(&mut setup);
         let origin = Origin::from_uri(&setup.uri.parse().unwrap()).unwrap();
         let base = Instant::now();
+        let unasked = usize::from(matches!(setup.environment.names, Names::Fixed(_)));
         let mut scene = Self {
+            unasked,
             port: origin.port(),
             race: Watched::new(origin, setup.environment, setup.config, base),
             base,
@@ -252,14 +256,14 @@ impl Scene {
     /// Answers the last query of that kind.
     pub(super) fn reply(&mut self, kind: QueryKind, result: Result<Answer, ResolveError>) -> &mut Self {
         let id = self.queries.iter().rposition(|(_, asked)| *asked == kind).expect("it was asked");
-        self.input(Input::Answer { id: QueryId(id), result })
+        self.input(Input::Answer { id: QueryId(self.unasked + id), result })
     }
 
     /// Answers the query of that kind for `name`.
     pub(super) fn reply_of(&mut self, name: &str, kind: QueryKind, result: Result<Answer, ResolveError>) -> &mut Self {
         let is_it = |(asked, its): &(Arc<str>, QueryKind)| **asked == *name && *its == kind;
         let id = self.queries.iter().position(is_it).unwrap_or_else(|| panic!("{kind} of {name} was not asked"));
-        self.input(Input::Answer { id: QueryId(id), result })
+        self.input(Input::Answer { id: QueryId(self.unasked + id), result })
     }
 
     /// Answers the query for the addresses of `name`.
@@ -296,6 +300,11 @@ impl Scene {
     pub(super) fn fail(&mut self, name: &str, kind: FailureKind) -> &mut Self {
         let id = self.id(name);
         self.input(Input::Failed { id, failure: failure(kind) })
+    }
+
+    /// Nothing could be sent: there is no route.
+    pub(super) fn no_route(&mut self, name: &str) -> &mut Self {
+        self.fail(name, FailureKind::Local)
     }
 
     fn id(&self, name: &str) -> AttemptId {
