@@ -44,6 +44,9 @@
 //! 8. The stream and the [`Report`] of all this are handed out; the report stands in each response's extensions as
 //!    `Arc<Report>`, beside hyper-util's `HttpInfo` and, with TLS, [`TlsInfo`].
 //!
+//! What a connect learns of the paths, later ones use: see [`History`]. IPv4 addresses are reached through the NAT64 of a
+//! network that has no IPv4: see [`Nat64`].
+//!
 //! If nothing wins, the [`Error`] has the same report and names every address with its stage, cause and time.
 //!
 //! # Never in clear by accident

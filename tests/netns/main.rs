@@ -16,6 +16,8 @@ mod router;
 mod cancel;
 mod families;
 mod healthy;
+mod history;
+mod nat64;
 mod options;
 mod order;
 mod rejects;
