@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::address_policy::AddressPolicy;
+use crate::nat64::Nat64;
 use crate::policy_table::PolicyTable;
+use crate::race::Rtt;
 
 /// Addresses of one family that one answer may bring.
 pub(crate) const MAX_ADDRESSES_PER_FAMILY: usize = 16;
@@ -38,6 +40,8 @@ pub struct Config {
     pub(crate) race_tls: bool,
     pub(crate) use_service_records: bool,
     pub(crate) https_upgrade: bool,
+    pub(crate) use_history: bool,
+    pub(crate) nat64: Nat64,
     pub(crate) families: Families,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) dns_timeout: Option<Duration>,
@@ -62,6 +66,8 @@ impl Default for Config {
             race_tls: true,
             use_service_records: true,
             https_upgrade: false,
+            use_history: true,
+            nat64: Nat64::default(),
             families: Families::Auto,
             connect_timeout: Some(Duration::from_secs(30)),
             dns_timeout: Some(Duration::from_secs(5)),
@@ -94,6 +100,8 @@ impl Config {
             pacing: Pacing::Sequential,
             resolution_delay: Duration::MAX,
             preferred_family_count: usize::MAX,
+            use_history: false,
+            nat64: Nat64::Off,
             ..Self::rfc8305()
         }
     }
@@ -192,6 +200,27 @@ impl Config {
         self
     }
 
+    /// Whether races learn from earlier ones (v3 draft section 5.3, RFC 8305 section 4): addresses that lead nowhere go
+    /// last, of addresses that are equal otherwise the nearest goes first, and the Connection Attempt Delay after one whose
+    /// round-trip time is known is the time after which its SYN would be sent again. See
+    /// [`History`](crate::History).
+    ///
+    /// Default is true; false for [`Config::rfc6555`] and [`Config::sequential`].
+    pub fn use_history(&mut self, use_it: bool) -> &mut Self {
+        self.use_history = use_it;
+        self
+    }
+
+    /// How IPv4 addresses are reached on a network without IPv4 (v3 draft section 8, RFC 8305 section 7): an address
+    /// without a route is connected to through the NAT64 of the network. Addresses in AAAA answers that are of its prefix
+    /// count as the IPv4 addresses that they lead to.
+    ///
+    /// Default is [`Nat64::Discover`]; [`Nat64::Off`] for [`Config::rfc6555`] and [`Config::sequential`].
+    pub fn nat64(&mut self, nat64: Nat64) -> &mut Self {
+        self.nat64 = nat64;
+        self
+    }
+
     /// The address families that are asked for and dialled.
     ///
     /// Default is [`Families::Auto`].
@@ -276,6 +305,8 @@ impl Config {
             preferred_family_count: preset.preferred_family_count,
             race_tls: preset.race_tls,
             use_service_records: preset.use_service_records,
+            use_history: preset.use_history,
+            nat64: preset.nat64,
             ..self.clone()
         }
     }
@@ -283,6 +314,18 @@ impl Config {
     /// The policy table that was set, or else the system's, which may have to be read.
     pub(crate) fn policy_table_or_system(&self) -> PolicyTable {
         self.policy_table.clone().unwrap_or_else(PolicyTable::system)
+    }
+
+    /// The Connection Attempt Delay after the start of an attempt to an address with this round-trip time: when its SYN
+    /// would be sent again (RFC 6298 section 2, v3 draft section 6), within the bounds; without one the usual delay.
+    pub(crate) fn attempt_delay_for(&self, rtt: Option<Rtt>) -> Duration {
+        match rtt {
+            Some(Rtt { smoothed, variation }) => {
+                let resent = smoothed.saturating_add(variation.saturating_mul(4));
+                resent.min(self.clamped_max_attempt_delay()).max(self.min_attempt_delay)
+            }
+            None => self.clamped_attempt_delay(),
+        }
     }
 
     /// The Connection Attempt Delay within its bounds.

@@ -44,6 +44,9 @@
 //! 8. The stream and the [`Report`] of all this are handed out; the report stands in each response's extensions as
 //!    `Arc<Report>`, beside hyper-util's `HttpInfo` and, with TLS, [`TlsInfo`].
 //!
+//! What a connect learns of the paths, later ones use: see [`History`]. IPv4 addresses are reached through the NAT64 of a
+//! network that has no IPv4: see [`Nat64`].
+//!
 //! If nothing wins, the [`Error`] has the same report and names every address with its stage, cause and time.
 //!
 //! # Never in clear by accident
@@ -79,6 +82,8 @@ mod config;
 mod connector;
 mod dial;
 mod error;
+pub mod history;
+mod nat64;
 mod origin;
 mod policy_table;
 mod race;
@@ -100,6 +105,8 @@ pub use address_policy::{AddressPolicy, Verdict};
 pub use config::{Config, Families, Pacing};
 pub use connector::{BuildError, Builder, Connecting, HappyEyeballsConnector};
 pub use error::Error;
+pub use history::History;
+pub use nat64::{Nat64, Nat64Prefix, ParsePrefixError};
 pub use origin::{Host, Origin};
 pub use policy_table::PolicyTable;
 pub use report::Report;

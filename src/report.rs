@@ -4,6 +4,7 @@ mod timeline;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -199,6 +200,14 @@ impl Failure {
     /// What kind of failure it is.
     pub fn kind(&self) -> FailureKind {
         self.kind
+    }
+
+    /// Whether this host has no route, so that nothing was sent.
+    pub(crate) fn is_no_route(&self) -> bool {
+        use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
+
+        let io = self.error.downcast_ref::<io::Error>().map(io::Error::kind);
+        self.kind == FailureKind::Local && matches!(io, Some(AddrNotAvailable | HostUnreachable | NetworkUnreachable))
     }
 
     pub(crate) fn shared_error(&self) -> Arc<dyn StdError + Send + Sync> {

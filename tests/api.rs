@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper::rt::{Read, Write};
+use hyper_happy_eyeballs::history::Snapshot;
 use hyper_happy_eyeballs::report::AttemptReport;
-use hyper_happy_eyeballs::{Connecting, Error, HappyEyeballsConnector, MaybeHttpsStream, Report};
+use hyper_happy_eyeballs::{Config, Connecting, Error, HappyEyeballsConnector, MaybeHttpsStream, Report};
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::{Connect, Connection, HttpConnector};
 use socket2::SockRef;
@@ -100,7 +101,7 @@ fn the_types_meet_the_bounds_that_users_state() {
     error::<hyper_happy_eyeballs::BuildError>();
     error::<hyper_happy_eyeballs::resolve::ResolveError>();
     stream::<MaybeHttpsStream>();
-    shared::<hyper_happy_eyeballs::Config>();
+    shared::<Config>();
     shared::<hyper_happy_eyeballs::AddressPolicy>();
     shared::<hyper_happy_eyeballs::Origin>();
     shared::<hyper_happy_eyeballs::TlsInfo>();
@@ -294,4 +295,70 @@ async fn errors_begin_with_the_words_of_http_connector() {
     let ours = call(ours, uri).await.unwrap_err();
     assert_eq!(theirs.to_string(), "tcp bind local error");
     assert!(ours.is_connect() && ours.to_string().contains("tcp bind local error: "), "{ours}");
+}
+
+/// Two addresses of this host, of which one refuses: the connector learns of both.
+async fn learn(connector: &HappyEyeballsConnector, port: u16) {
+    let stream = connect(connector, &format!("http://h.test:{port}/")).await.unwrap();
+    assert_eq!(stream.report().attempts().len(), 2);
+}
+
+fn two_addresses() -> (TcpListener, HappyEyeballsConnector) {
+    let listener = TcpListener::bind("127.0.0.9:0").unwrap();
+    let addrs = ["127.0.0.8:0", "127.0.0.9:0"].map(|addr| addr.parse().unwrap());
+    (listener, HappyEyeballsConnector::new_with_resolver(Addresses(Ok(addrs.into()))))
+}
+
+/// Proves: HIS-2
+#[tokio::test]
+async fn clones_share_their_history_within_a_partition() {
+    let (listener, connector) = two_addresses();
+    let clone = connector.clone();
+    let mut tenant = connector.clone();
+    tenant.set_partition("tenant");
+    learn(&connector, listener.local_addr().unwrap().port()).await;
+    let paths = clone.history().snapshot().paths;
+    let learned: Vec<_> = paths.iter().map(|path| (&*path.partition, path.destination.to_string())).collect();
+    assert_eq!(learned, [("", "127.0.0.9".to_owned())], "nothing is known of the path to the one that refused");
+    assert!(paths[0].rtt.is_some());
+    learn(&tenant, listener.local_addr().unwrap().port()).await;
+    let tenants = tenant.history().snapshot().paths.into_iter().filter(|path| &*path.partition == "tenant");
+    assert_eq!(tenants.count(), 1);
+}
+
+#[tokio::test]
+async fn a_clone_that_takes_another_way_has_a_history_of_its_own() {
+    let (listener, connector) = two_addresses();
+    learn(&connector, listener.local_addr().unwrap().port()).await;
+    let knows = |connector: &HappyEyeballsConnector| !connector.history().snapshot().paths.is_empty();
+    let mut clone = connector.clone();
+    clone.set_nodelay(false);
+    assert!(knows(&clone));
+    clone.set_local_address(Some(Ipv4Addr::LOCALHOST.into()));
+    assert!(!knows(&clone) && knows(&connector));
+    let mut clone = connector.clone();
+    clone.set_local_addresses(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+    assert!(!knows(&clone));
+    #[cfg(target_os = "linux")]
+    {
+        let mut clone = connector.clone();
+        clone.set_interface("lo");
+        assert!(!knows(&clone));
+        let mut clone = connector.clone();
+        clone.set_mark(Some(1));
+        assert!(!knows(&clone));
+    }
+    // One that is given is taken.
+    clone.set_history(connector.history().clone());
+    assert!(knows(&clone));
+}
+
+#[tokio::test]
+async fn history_can_be_turned_off() {
+    let (listener, mut connector) = two_addresses();
+    let mut config = Config::default();
+    config.use_history(false);
+    connector.set_config(config);
+    learn(&connector, listener.local_addr().unwrap().port()).await;
+    assert_eq!(connector.history().snapshot(), Snapshot::default());
 }

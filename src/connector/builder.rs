@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::dial::tls::setup::{self, TlsSetupError};
 #[cfg(feature = "rustls")]
 use crate::dial::tls::{Alpn, ServerNames, TlsClient};
+use crate::history::History;
 use crate::resolve::{Lookups, Resolve, ServiceResolver};
 
 /// Makes a [`HappyEyeballsConnector`].
@@ -265,6 +266,8 @@ by_value! {
     local_addresses => set_local_addresses(ipv4: Ipv4Addr, ipv6: Ipv6Addr);
     connect_timeout => set_connect_timeout(timeout: Option<Duration>);
     happy_eyeballs_timeout => set_happy_eyeballs_timeout(delay: Option<Duration>);
+    history => set_history(history: History);
+    partition => set_partition(partition: impl Into<Arc<str>>);
     reuse_address => set_reuse_address(reuse: bool);
     #[cfg(any(
         target_os = "android",

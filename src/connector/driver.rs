@@ -11,6 +11,7 @@ use tracing::{debug, debug_span};
 
 use crate::dial::Dial;
 use crate::error::Error;
+use crate::history::Session;
 use crate::race::{AttemptId, Input, Outcome, Output, QueryId, Race};
 use crate::report::{AttemptOutcome, Failure, Report};
 use crate::resolve::{Answer, Lookups, ResolveError};
@@ -22,11 +23,12 @@ pub(super) fn drive<'a, D: Dial>(
     race: Box<Race>,
     lookups: &'a Lookups,
     dns_linger: Duration,
+    session: Option<Session>,
     dial: &'a D,
 ) -> impl Future<Output = Result<(D::Stream, Report), Error>> {
     let span = debug_span!("connect", origin = %race.origin());
-    let mut driver =
-        Driver { race, lookups, dns_linger, dial, queries: Vec::new(), attempts: Vec::with_capacity(1), timer: None };
+    let (queries, attempts) = (Vec::new(), Vec::with_capacity(1));
+    let mut driver = Driver { race, lookups, dns_linger, session, dial, queries, attempts, timer: None };
     async move {
         let outcome = poll_fn(|cx| span.in_scope(|| driver.poll(cx))).await;
         span.in_scope(|| driver.finish(outcome))
@@ -37,6 +39,8 @@ struct Driver<'a, D: Dial> {
     race: Box<Race>,
     lookups: &'a Lookups,
     dns_linger: Duration,
+    /// None where history is not used.
+    session: Option<Session>,
     dial: &'a D,
     queries: Vec<(QueryId, BoxFuture<Result<Answer, ResolveError>>)>,
     attempts: Vec<(AttemptId, Attempt<D>)>,
@@ -103,7 +107,10 @@ impl<D: Dial> Driver<'_, D> {
                     self.queries.push((id, Box::pin(lookup)));
                 }
                 Output::Probe { addrs } => {
-                    let probed = self.dial.probe(addrs);
+                    let mut probed = self.dial.probe(addrs);
+                    if let Some(session) = &mut self.session {
+                        session.recall(&mut probed, now);
+                    }
                     self.race.handle_input(Input::Probed(probed), now);
                 }
                 Output::Attempt { id, addr } => {
@@ -115,6 +122,11 @@ impl<D: Dial> Driver<'_, D> {
                     self.start_tls(id);
                 }
                 Output::Cancel { id } => self.attempts.retain(|(other, _)| *other != id),
+                Output::Learned { addr, lesson } => {
+                    if let Some(session) = &mut self.session {
+                        session.learn(addr, lesson, now);
+                    }
+                }
                 Output::Wait(until) => return ControlFlow::Continue(Waits { until, begun }),
                 Output::Done(outcome) => return ControlFlow::Break(outcome),
             }

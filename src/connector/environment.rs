@@ -38,6 +38,7 @@ impl HappyEyeballsConnector {
             preferred: if dial.v6 { Family::V6 } else { Family::V4 },
             policy_table: PolicyTable::rfc6724(),
             tls: origin.is_secure() && self.has_tls(),
+            recalls: self.settings.config.use_history && !self.settings.history.is_empty(),
             names,
         };
         match addresses_at_hand.names {
@@ -50,9 +51,13 @@ impl HappyEyeballsConnector {
     fn asking(&self, environment: Environment, origin: &Origin) -> Environment {
         let config = &self.settings.config;
         let Environment { kinds, dial, .. } = environment;
+        let network = (config.families == Families::Auto || environment.recalls).then(crate::dial::network);
+        if let Some(network) = network.filter(|_| config.use_history) {
+            self.settings.history.on_network(network.fingerprint);
+        }
         let ask = match config.families {
             Families::Auto => {
-                let host = crate::dial::families();
+                let host = network.map_or(FamilySet::BOTH, |network| network.families);
                 let both = FamilySet { v4: host.v4 && dial.v4, v6: host.v6 && dial.v6 };
                 if both.is_empty() { dial } else { both }
             }

@@ -26,7 +26,8 @@ use crate::config::{Config, Pacing};
 use crate::dial::tls::TlsClient;
 use crate::dial::{Dial, Dialer, TcpOptions};
 use crate::error::Error;
-use crate::origin::Origin;
+use crate::history::{History, Session};
+use crate::origin::{Host, Origin};
 use crate::race::Race;
 use crate::report::Report;
 #[cfg(feature = "hickory")]
@@ -68,6 +69,8 @@ struct Settings {
     schemes: Schemes,
     /// By name in lower case without a final dot.
     overrides: HashMap<Box<str>, Vec<SocketAddr>>,
+    history: History,
+    partition: Arc<str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +122,8 @@ impl HappyEyeballsConnector {
                 tcp: Arc::default(),
                 schemes: Schemes::OnlyHttp,
                 overrides: HashMap::new(),
+                history: History::new(),
+                partition: Arc::default(),
             }),
             lookups: Arc::new(Lookups::new(resolver)),
             #[cfg(feature = "rustls")]
@@ -144,6 +149,33 @@ impl HappyEyeballsConnector {
     /// The settings of the race, all at once.
     pub fn set_config(&mut self, config: Config) {
         self.settings_mut().config = Arc::new(config);
+    }
+
+    /// The memory of earlier connects. Connectors that are given one share what they learn, within each
+    /// [partition](Self::set_partition).
+    ///
+    /// Default is one that is shared by clones. A setter of what leads packets elsewhere ([`set_interface`],
+    /// [`set_mark`], [`set_local_address`], [`set_local_addresses`]) gives its clone a new one.
+    ///
+    /// [`set_interface`]: Self::set_interface
+    /// [`set_mark`]: Self::set_mark
+    /// [`set_local_address`]: Self::set_local_address
+    /// [`set_local_addresses`]: Self::set_local_addresses
+    pub fn set_history(&mut self, history: History) {
+        self.settings_mut().history = history;
+    }
+
+    /// The memory of earlier connects.
+    pub fn history(&self) -> &History {
+        &self.settings.history
+    }
+
+    /// On whose behalf this clone connects: a tenant, a user, a top-level site. What is learned for one is not used for
+    /// another, who could otherwise find out where the first has been (v3 draft section 5.3).
+    ///
+    /// Default is a partition without a name.
+    pub fn set_partition(&mut self, partition: impl Into<Arc<str>>) {
+        self.settings_mut().partition = partition.into();
     }
 
     /// `SO_KEEPALIVE` with the time until the first probe.
@@ -197,7 +229,7 @@ impl HappyEyeballsConnector {
             Some(IpAddr::V6(addr)) => (None, Some(addr)),
             None => (None, None),
         };
-        let tcp = self.tcp_mut();
+        let tcp = self.route_mut();
         tcp.local_address_ipv4 = v4;
         tcp.local_address_ipv6 = v6;
     }
@@ -206,7 +238,7 @@ impl HappyEyeballsConnector {
     ///
     /// Default is neither.
     pub fn set_local_addresses(&mut self, ipv4: Ipv4Addr, ipv6: Ipv6Addr) {
-        let tcp = self.tcp_mut();
+        let tcp = self.route_mut();
         tcp.local_address_ipv4 = Some(ipv4);
         tcp.local_address_ipv6 = Some(ipv6);
     }
@@ -255,7 +287,7 @@ impl HappyEyeballsConnector {
         target_os = "watchos",
     ))]
     pub fn set_interface(&mut self, interface: impl Into<String>) -> &mut Self {
-        self.tcp_mut().interface = Some(interface.into());
+        self.route_mut().interface = Some(interface.into());
         self
     }
 
@@ -272,7 +304,7 @@ impl HappyEyeballsConnector {
     /// Default is `None`.
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     pub fn set_mark(&mut self, mark: Option<u32>) {
-        self.tcp_mut().mark = mark;
+        self.route_mut().mark = mark;
     }
 
     #[cfg(feature = "reachability")]
@@ -292,6 +324,12 @@ impl HappyEyeballsConnector {
 
     fn config_mut(&mut self) -> &mut Config {
         Arc::make_mut(&mut self.settings_mut().config)
+    }
+
+    /// For what decides which way packets take: what is known of the old one is of no use.
+    fn route_mut(&mut self) -> &mut TcpOptions {
+        self.settings_mut().history = History::new();
+        self.tcp_mut()
     }
 
     fn tcp_mut(&mut self) -> &mut TcpOptions {
@@ -317,8 +355,17 @@ impl HappyEyeballsConnector {
         };
         let environment = self.environment(names, &origin);
         let settings = &self.settings;
+        let session = settings.config.use_history.then(|| self.session(&origin));
         let race = Box::new(Race::new(origin, environment, settings.config.clone(), driver::now()));
-        driver::drive(race, &self.lookups, settings.config.dns_linger, &dialer).await
+        driver::drive(race, &self.lookups, settings.config.dns_linger, session, &dialer).await
+    }
+
+    fn session(&self, origin: &Origin) -> Session {
+        let host = match origin.host() {
+            Host::Name(host) => host.clone(),
+            Host::Address { .. } => Arc::default(),
+        };
+        self.settings.history.session(self.settings.partition.clone(), host)
     }
 
     /// What dials for a connect to `uri`, which is of `origin`.

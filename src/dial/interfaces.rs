@@ -1,36 +1,51 @@
-//! Which address families this host has.
+//! What network this host is in, as far as its addresses tell.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::race::FamilySet;
 
-/// The families of which an interface that is up has an address that is neither loopback nor link-local (v3 draft
-/// section 4.1). Both when there is none, or when the interfaces cannot be listed: then asking costs less than an
-/// address that was never looked for.
-pub(crate) fn families() -> FamilySet {
-    interface_addresses().map_or(FamilySet::BOTH, families_of)
+/// What the addresses of interfaces that are up tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network {
+    /// The families of which there is an address that is neither loopback nor link-local (v3 draft section 4.1). Both when
+    /// there is none, or when the interfaces cannot be listed: then asking costs less than an address that was never
+    /// looked for.
+    pub(crate) families: FamilySet,
+    /// Differs where these addresses do.
+    pub(crate) fingerprint: u64,
 }
 
-fn families_of(addresses: impl IntoIterator<Item = IpAddr>) -> FamilySet {
-    let mut families = FamilySet { v4: false, v6: false };
-    for address in addresses {
-        match address {
-            IpAddr::V4(ip) => families.v4 |= !(ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()),
-            IpAddr::V6(ip) => families.v6 |= !(ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified()),
-        }
+/// Lists the interfaces.
+pub(crate) fn network() -> Network {
+    let interfaces = interfaces().into_iter().flatten().filter(|interface| interface.up);
+    Network::of(interfaces.map(|interface| interface.address.ip()))
+}
+
+impl Network {
+    fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let addresses: BTreeSet<_> = addresses.into_iter().filter(is_of_a_network).collect();
+        let v4 = addresses.iter().any(IpAddr::is_ipv4);
+        let v6 = addresses.iter().any(IpAddr::is_ipv6);
+        let mut hasher = DefaultHasher::new();
+        addresses.hash(&mut hasher);
+        let families = if addresses.is_empty() { FamilySet::BOTH } else { FamilySet { v4, v6 } };
+        Self { families, fingerprint: hasher.finish() }
     }
-    if families.is_empty() { FamilySet::BOTH } else { families }
+}
+
+fn is_of_a_network(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()),
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified()),
+    }
 }
 
 /// Whether `ip` is an address of this host.
 #[cfg_attr(not(any(target_os = "android", target_os = "linux")), allow(dead_code))]
 pub(super) fn is_own(ip: IpAddr) -> bool {
     ip.is_loopback() || interfaces().into_iter().flatten().any(|interface| interface.address.ip() == ip)
-}
-
-/// The addresses of interfaces that are up.
-fn interface_addresses() -> Option<impl Iterator<Item = IpAddr>> {
-    Some(interfaces()?.filter(|interface| interface.up).map(|interface| interface.address.ip()))
 }
 
 /// An address of an interface.
@@ -91,7 +106,7 @@ mod tests {
     use super::*;
 
     fn families_with(addresses: &[&str]) -> FamilySet {
-        families_of(addresses.iter().map(|address| address.parse().unwrap()))
+        Network::of(addresses.iter().map(|address| address.parse().unwrap())).families
     }
 
     /// Proves: DNS-1
@@ -113,6 +128,14 @@ mod tests {
     #[test]
     fn a_host_without_any_address_asks_for_both() {
         assert_eq!(families_with(&[]), FamilySet::BOTH);
-        assert!(!families().is_empty());
+        assert!(!network().families.is_empty());
+    }
+
+    #[test]
+    fn a_network_is_told_by_its_addresses_in_any_order() {
+        let of = |addresses: &[&str]| Network::of(addresses.iter().map(|ip| ip.parse().unwrap())).fingerprint;
+        assert_eq!(of(&["192.0.2.1", "2001:db8::1"]), of(&["2001:db8::1", "fe80::1", "192.0.2.1", "127.0.0.1"]));
+        assert_ne!(of(&["192.0.2.1"]), of(&["192.0.2.2"]));
+        assert_ne!(of(&["192.0.2.1"]), of(&["192.0.2.1", "2001:db8::1"]));
     }
 }

@@ -24,11 +24,11 @@ use tokio::net::TcpStream;
 
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::origin::Origin;
-use crate::race::Probed;
+use crate::race::{Known, Probed};
 use crate::report::{Failure, FailureKind};
 use crate::stream::Transport;
 
-pub(crate) use interfaces::families;
+pub(crate) use interfaces::network;
 use own_addresses::OwnAddresses;
 pub(crate) use tcp::TcpOptions;
 
@@ -122,7 +122,7 @@ impl Dial for Dialer {
         let mut own = OwnAddresses::default();
         let probed = addrs.into_iter().map(|addr| {
             let source = tcp::source(canonical(addr), &self.options).map(|source| own.describe(source));
-            Probed { addr, source }
+            Probed { addr, source, known: Known::default() }
         });
         probed.collect()
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::event::{AttemptId, Family};
+use super::event::{AttemptId, Family, Lesson, Rtt};
 use super::groups::Endpoint;
 use crate::config::{Config, FLOOR_ATTEMPT_DELAY, LONGEST_DELAY, MAX_ENDPOINTS, Pacing};
 use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind};
@@ -26,6 +26,10 @@ struct Attempt {
     addr: SocketAddr,
     target: Option<Arc<str>>,
     started: Instant,
+    /// The round-trip time that was known at the start.
+    known_rtt: Option<Rtt>,
+    /// How long the next start waits if nothing happens.
+    delay: Duration,
     tcp: Option<Tcp>,
     /// When TLS began: with TCP, or later where it has to wait.
     handshake: Option<Instant>,
@@ -40,9 +44,25 @@ struct Tcp {
 }
 
 impl Attempts {
-    pub(super) fn start(&mut self, addr: SocketAddr, target: Option<Arc<str>>, now: Instant) -> AttemptId {
-        let outcome = AttemptOutcome::Pending;
-        self.list.push(Attempt { addr, target, started: now, tcp: None, handshake: None, ended: None, outcome });
+    pub(super) fn start(
+        &mut self,
+        addr: SocketAddr,
+        target: Option<Arc<str>>,
+        known_rtt: Option<Rtt>,
+        delay: Duration,
+        now: Instant,
+    ) -> AttemptId {
+        self.list.push(Attempt {
+            addr,
+            target,
+            started: now,
+            known_rtt,
+            delay,
+            tcp: None,
+            handshake: None,
+            ended: None,
+            outcome: AttemptOutcome::Pending,
+        });
         AttemptId(self.list.len() - 1)
     }
 
@@ -90,6 +110,10 @@ impl Attempts {
 
     pub(super) fn is_in_flight(&self, id: AttemptId) -> bool {
         self.list.get(id.0).is_some_and(Attempt::is_in_flight)
+    }
+
+    pub(super) fn addr(&self, id: AttemptId) -> SocketAddr {
+        self.list[id.0].addr
     }
 
     /// How many more may start, unless some of the earlier turn out not to have sent anything.
@@ -172,13 +196,20 @@ impl Attempts {
             begun + estimate.max(MIN_HANDSHAKE_ESTIMATE)
         });
         let latest = last.started + config.clamped_max_attempt_delay();
-        let regular = last.started + config.clamped_attempt_delay();
+        let regular = last.started + last.delay;
         extended.map(|at| at.min(latest)).fold(regular, Instant::max)
     }
 
     /// The attempts of which a packet may have left. One that failed on this host before gives its turn back.
     fn counted(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
         self.list.iter().filter(|attempt| !attempt.never_left())
+    }
+
+    /// What later races should know of each address, once all attempts have ended.
+    ///
+    /// Silence counts only beside a winner, which shows that this host has a network.
+    pub(super) fn lessons(&self, won: bool) -> impl Iterator<Item = (SocketAddr, Lesson)> {
+        self.list.iter().filter_map(move |attempt| Some((attempt.addr, attempt.lesson(won)?)))
     }
 
     pub(super) fn report(&self, start: Instant) -> Vec<AttemptReport> {
@@ -207,6 +238,24 @@ impl Attempt {
     fn never_left(&self) -> bool {
         self.tcp.is_none()
             && matches!(&self.outcome, AttemptOutcome::Failed(failure) if failure.kind() == FailureKind::Local)
+    }
+
+    fn lesson(&self, won: bool) -> Option<Lesson> {
+        if let Some(tcp) = self.tcp {
+            return Some(Lesson::Reached { rtt: tcp.rtt });
+        }
+        let patience = self.known_rtt.map_or(self.delay, |rtt| self.delay.max(3 * rtt.smoothed.min(LONGEST_DELAY)));
+        match &self.outcome {
+            AttemptOutcome::Failed(failure) => match failure.kind() {
+                FailureKind::Unreachable => Some(Lesson::Unreachable),
+                FailureKind::TimedOut if won => Some(Lesson::Silent),
+                // The host is there.
+                FailureKind::Refused => Some(Lesson::Reached { rtt: None }),
+                _ => None,
+            },
+            AttemptOutcome::Cancelled if won && self.ended? >= self.started + patience => Some(Lesson::Silent),
+            _ => None,
+        }
     }
 
     fn deadline(&self, config: &Config) -> Option<Instant> {

@@ -45,6 +45,8 @@ pub struct Environment {
     pub policy_table: PolicyTable,
     /// Whether an attempt goes on with TLS after TCP.
     pub tls: bool,
+    /// Whether anything is known from earlier races, so that even what is alone is to be asked about.
+    pub recalls: bool,
 }
 
 impl Environment {
@@ -64,6 +66,7 @@ impl Environment {
             preferred: Family::V6,
             policy_table: PolicyTable::rfc6724(),
             tls: false,
+            recalls: false,
         }
     }
 
@@ -179,6 +182,43 @@ pub struct Probed {
     pub addr: SocketAddr,
     /// The source address that the kernel would use, or none: there is no route.
     pub source: Option<Source>,
+    /// What earlier races have learned.
+    pub known: Known,
+}
+
+/// What earlier races have learned of a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // the driver makes them
+pub struct Known {
+    /// How long a round trip takes.
+    pub rtt: Option<Rtt>,
+    /// Whether it leads nowhere, and is to be tried last.
+    pub unreachable: bool,
+}
+
+/// A round-trip time (RFC 6298).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // these two make it
+pub struct Rtt {
+    /// SRTT.
+    pub smoothed: Duration,
+    /// RTTVAR.
+    pub variation: Duration,
+}
+
+/// What a race has learned of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // the history has to know all of them
+pub enum Lesson {
+    /// It answered.
+    Reached {
+        /// The round-trip time, unless a SYN was resent.
+        rtt: Option<Duration>,
+    },
+    /// It did not answer, and another address won.
+    Silent,
+    /// A router says that there is no way.
+    Unreachable,
 }
 
 /// The source address that the kernel would use towards a destination.
@@ -227,6 +267,13 @@ pub enum Output {
     Cancel {
         /// The attempt.
         id: AttemptId,
+    },
+    /// Keep it in mind for later races. Comes before [`Output::Done`], for the losers too.
+    Learned {
+        /// The address.
+        addr: SocketAddr,
+        /// What was learned.
+        lesson: Lesson,
     },
     /// Nothing to do before the next input or that time.
     Wait(Option<Instant>),

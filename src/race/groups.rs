@@ -10,6 +10,7 @@ use super::Given;
 use super::event::Family;
 use super::query::Query;
 use super::services::Service;
+use super::translation::Translation;
 use crate::address_policy::Verdict;
 use crate::config::MAX_ADDRESSES_PER_FAMILY;
 use crate::origin::Origin;
@@ -53,6 +54,7 @@ impl Denied {
 pub(super) struct Roster<'a> {
     queries: &'a [Query],
     given: &'a Given,
+    translation: &'a Translation,
     denied: &'a mut Vec<Denied>,
     now: Instant,
     /// Each once, in the first group that has it.
@@ -74,9 +76,15 @@ pub(super) enum Standing {
 }
 
 impl<'a> Roster<'a> {
-    pub(super) fn new(queries: &'a [Query], given: &'a Given, denied: &'a mut Vec<Denied>, now: Instant) -> Self {
+    pub(super) fn new(
+        queries: &'a [Query],
+        given: &'a Given,
+        translation: &'a Translation,
+        denied: &'a mut Vec<Denied>,
+        now: Instant,
+    ) -> Self {
         let endpoints = Vec::with_capacity(queries.iter().map(|query| query.addresses().len()).sum());
-        Self { queries, given, denied, now, endpoints, belied: Vec::new(), group: 0 }
+        Self { queries, given, translation, denied, now, endpoints, belied: Vec::new(), group: 0 }
     }
 
     /// The endpoints, and those of the last resort.
@@ -116,7 +124,8 @@ impl<'a> Roster<'a> {
     /// hints (v3 draft section 4.2.1).
     fn stand_ins(&self, name: &str, family: Family, service: Option<&Service>) -> (Vec<IpAddr>, List) {
         // Of a family that the host lacks nothing is asked for, and nothing is of use.
-        if !self.given.environment.ask.contains(family) {
+        let translates = family == Family::V4 && self.translation.is_possible();
+        if !self.given.environment.ask.contains(family) && !translates {
             return (Vec::new(), List::Endpoints);
         }
         let (mut answered, mut negative) = (false, false);
@@ -141,36 +150,48 @@ impl<'a> Roster<'a> {
         service: Option<&Service>,
         list: List,
     ) -> bool {
-        let Given { origin, environment, config } = self.given;
-        let list = match list {
-            List::Endpoints => &mut self.endpoints,
-            List::Belied => &mut self.belied,
-        };
-        let (first, mut found) = (list.len(), false);
+        let first = self.list(list).len();
+        let mut found = false;
         for addr in addrs {
-            let addr = endpoint(addr, service, origin);
-            let family = Family::of(addr);
-            if list.iter().any(|known| known.addr == addr) {
-                found = true;
-                continue;
-            }
-            let of_family = list[first..].iter().filter(|known| Family::of(known.addr) == family).count();
-            if !environment.dial.contains(family) || of_family >= MAX_ADDRESSES_PER_FAMILY {
-                continue;
-            }
-            match config.address_policy.judge(origin, addr) {
-                Verdict::Allow => {
-                    found = true;
-                    list.push(Endpoint { addr, group: self.group });
-                }
-                Verdict::Deny(reason) => {
-                    if self.denied.len() < MAX_DENIED && self.denied.iter().all(|denied| denied.addr != addr) {
-                        self.denied.push(Denied { addr, name: name.clone(), at: self.now, reason });
-                    }
-                }
+            let addr = self.translation.undone(endpoint(addr, service, &self.given.origin), self.given);
+            found |= self.admit_one(name, addr, list, first);
+            for addr in self.translation.of(addr) {
+                found |= self.admit_one(name, addr, list, first);
             }
         }
         found
+    }
+
+    fn admit_one(&mut self, name: &Arc<str>, addr: SocketAddr, list: List, first: usize) -> bool {
+        let Given { origin, environment, config } = self.given;
+        let (group, family) = (self.group, Family::of(addr));
+        let list = self.list(list);
+        if list.iter().any(|known| known.addr == addr) {
+            return true;
+        }
+        let of_family = list[first..].iter().filter(|known| Family::of(known.addr) == family).count();
+        if !environment.dial.contains(family) || of_family >= MAX_ADDRESSES_PER_FAMILY {
+            return false;
+        }
+        match config.address_policy.judge(origin, addr) {
+            Verdict::Allow => {
+                list.push(Endpoint { addr, group });
+                true
+            }
+            Verdict::Deny(reason) => {
+                if self.denied.len() < MAX_DENIED && self.denied.iter().all(|denied| denied.addr != addr) {
+                    self.denied.push(Denied { addr, name: name.clone(), at: self.now, reason });
+                }
+                false
+            }
+        }
+    }
+
+    fn list(&mut self, list: List) -> &mut Vec<Endpoint> {
+        match list {
+            List::Endpoints => &mut self.endpoints,
+            List::Belied => &mut self.belied,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod route;
 mod services;
 #[cfg(test)]
 mod tests;
+mod translation;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -28,7 +29,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attempts::Attempts;
-pub use event::{AttemptId, Environment, Family, FamilySet, Input, Outcome, Output, Probed, QueryId, Source};
+pub use event::{
+    AttemptId, Environment, Family, FamilySet, Input, Known, Lesson, Outcome, Output, Probed, QueryId, Rtt, Source,
+};
 use groups::{Endpoint, cut};
 use order::Order;
 #[cfg(any(test, feature = "__internal"))]
@@ -52,6 +55,8 @@ pub struct Race {
     committed: bool,
     /// Connections on which nothing may be sent yet.
     held: Vec<AttemptId>,
+    /// What turned out to have no route, until it is known whether it can be translated.
+    routeless: Vec<SocketAddr>,
     outbox: VecDeque<Output>,
     outcome: Option<Outcome>,
 }
@@ -78,6 +83,7 @@ impl Race {
             order: Order::default(),
             committed: false,
             held: Vec::new(),
+            routeless: Vec::new(),
             outbox: VecDeque::new(),
             outcome: None,
         }
@@ -113,7 +119,10 @@ impl Race {
                 }
             }
             Input::Failed { id, failure } => {
-                self.attempts.end(id, AttemptOutcome::Failed(failure), now);
+                let no_route = failure.is_no_route();
+                if self.attempts.end(id, AttemptOutcome::Failed(failure), now) && no_route {
+                    self.routeless.push(self.attempts.addr(id));
+                }
             }
         }
     }
@@ -132,6 +141,9 @@ impl Race {
         if let Some(outcome) = self.outcome {
             return Output::Done(outcome);
         }
+        if let Some(witness) = self.translate(now) {
+            return Output::Probe { addrs: vec![witness] };
+        }
         if let Some((id, name, kind)) = self.resolution.next_query() {
             return Output::Query { id, name, kind };
         }
@@ -139,7 +151,9 @@ impl Race {
             Next::Probe(addrs) => return Output::Probe { addrs },
             Next::Start(endpoint, due) if due <= now => {
                 let target = self.resolution.target(endpoint.group).cloned();
-                let id = self.attempts.start(endpoint.addr, target, now);
+                let rtt = self.order.rtt(endpoint.addr);
+                let delay = self.given.config.attempt_delay_for(rtt);
+                let id = self.attempts.start(endpoint.addr, target, rtt, delay, now);
                 return Output::Attempt { id, addr: endpoint.addr };
             }
             Next::Start(_, due) => Some(due),
@@ -195,6 +209,22 @@ impl Race {
         self.outbox.push_back(Output::Handshake { id });
     }
 
+    /// Has what is routeless translated, if this host has a route to a NAT64. Returns the address that tells, if that is
+    /// not known yet: where there is no network at all, nobody is to be waited for.
+    fn translate(&mut self, now: Instant) -> Option<SocketAddr> {
+        while let Some(addr) = self.routeless.pop() {
+            let Some(witness) = translation::witness(addr, &self.given) else { continue };
+            if !self.order.knows(witness) {
+                self.routeless.push(addr);
+                return Some(witness);
+            }
+            if self.order.has_route(witness) {
+                self.resolution.on_no_route(addr, &self.given, now);
+            }
+        }
+        None
+    }
+
     fn next_start(&self) -> Next {
         if self.committed {
             return Next::Nothing;
@@ -208,10 +238,11 @@ impl Race {
         if endpoints.iter().all(|endpoint| self.attempts.contains(endpoint.addr)) {
             return Next::Nothing;
         }
-        // One endpoint has no order. Among several, those that have started count too: "re-sort the full list" (v3 draft
-        // section 7), or a late answer would be sorted among a part.
-        if endpoints.len() > 1 {
-            let unknown = self.order.unknown(&endpoints);
+        // One endpoint has no order, but may be known to lead nowhere. Among several, those that have started count too:
+        // "re-sort the full list" (v3 draft section 7), or a late answer would be sorted among a part.
+        let recalls = self.given.environment.recalls;
+        if endpoints.len() > 1 || recalls {
+            let unknown = self.order.unknown(&endpoints, recalls);
             if !unknown.is_empty() {
                 return Next::Probe(unknown);
             }
@@ -222,6 +253,10 @@ impl Race {
             endpoints = Cow::Owned(ordered);
         }
         match self.attempts.next_start(&endpoints, ready, config) {
+            // Otherwise each connect would pay for a family that leads nowhere and answers first.
+            Some((endpoint, due)) if self.order.leads_nowhere(endpoint.addr) => {
+                Next::Start(endpoint, self.resolution.better_by(config).map_or(due, |better| better.max(due)))
+            }
             Some((endpoint, due)) => Next::Start(endpoint, due),
             None => Next::Nothing,
         }
@@ -261,6 +296,12 @@ impl Race {
         // What was to begin does not any more; what is to end still has to.
         self.outbox.retain(|output| matches!(output, Output::Cancel { .. }));
         self.cancel_all_but(None, now);
+        if self.given.config.use_history {
+            let lessons = self.attempts.lessons(matches!(outcome, Outcome::Won(_)));
+            // Of what was never compared nothing is known to begin with.
+            let lessons = lessons.filter(|(addr, _)| self.order.knows(*addr));
+            self.outbox.extend(lessons.map(|(addr, lesson)| Output::Learned { addr, lesson }));
+        }
         self.ended = Some(now);
         self.outcome = Some(outcome);
     }

@@ -1,5 +1,6 @@
 //! What is known of the host, what is still asked, and when that is enough to start.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use super::groups::{Denied, Endpoint, Roster, Standing};
 use super::query::{Query, Services, State};
 use super::route::{Ending, Name, Route};
 use super::services::Binding;
+use super::translation::Translation;
 use crate::config::Config;
 use crate::origin::Host;
 use crate::report::{AttemptReport, QueryReport};
@@ -29,6 +31,7 @@ pub(super) struct Resolution {
     /// When the first address came that may be dialled: the Resolution Delay runs from there.
     first_address: Option<Instant>,
     denied: Vec<Denied>,
+    translation: Translation,
     derived: Derived,
 }
 
@@ -63,6 +66,7 @@ impl Resolution {
             later: Vec::new().into_iter(),
             first_address: None,
             denied: Vec::new(),
+            translation: Translation::default(),
             derived: Derived::default(),
         };
         match names {
@@ -113,6 +117,12 @@ impl Resolution {
             Ok(_) => State::Failed(ResolveError::new(ResolveErrorKind::NoData, format!("no {} records", query.kind))),
         };
         self.queries[id.0].end(state, now);
+        self.update(given, now);
+    }
+
+    /// An endpoint turned out to have no route, and may be translated.
+    pub(super) fn on_no_route(&mut self, addr: SocketAddr, given: &Given, now: Instant) {
+        self.translation.on_no_route(addr);
         self.update(given, now);
     }
 
@@ -168,6 +178,12 @@ impl Resolution {
         }
     }
 
+    /// Until when it is worth to wait for better endpoints than those that are known: the end of the Resolution Delay, if
+    /// any can still come.
+    pub(super) fn better_by(&self, config: &Config) -> Option<Instant> {
+        self.first_address?.checked_add(config.resolution_delay).filter(|_| self.derived.stage.open)
+    }
+
     /// Whether no endpoint can come any more.
     pub(super) fn is_settled(&self) -> bool {
         !self.derived.stage.open
@@ -196,20 +212,24 @@ impl Resolution {
     /// Asks for what the answers make necessary, and derives all that hangs on them.
     fn update(&mut self, given: &Given, now: Instant) {
         while let Some(name) = &self.name {
+            let prefix = self.translation.update(&self.queries, given);
             let route = Route::new(name, &self.queries, given);
-            let wanted = route.wanted();
+            let mut wanted = route.wanted(self.translation.is_possible());
+            wanted.extend(prefix);
             if !wanted.is_empty() {
                 self.queries.extend(wanted.into_iter().map(|(name, kind)| Query::new(name, kind, now)));
                 continue;
             }
             if route.is_dead_end()
+                && !self.translation.is_open()
                 && let Some(next) = self.later.next()
             {
                 self.name = Some(Name::new(next, false, given));
                 continue;
             }
-            let roster = Roster::new(&self.queries, given, &mut self.denied, now);
+            let roster = Roster::new(&self.queries, given, &self.translation, &mut self.denied, now);
             self.derived = Derived::new(&route, roster);
+            self.derived.stage.open |= self.translation.is_open();
             break;
         }
         if self.first_address.is_none() && !(self.derived.endpoints.is_empty() && self.derived.belied.is_empty()) {

@@ -155,15 +155,17 @@ impl<'a> Route<'a> {
     }
 
     /// What is to be asked that has not been, in the order in which it is to be sent: HTTPS first, AAAA before A
-    /// (v3 draft section 4.1).
-    pub(super) fn wanted(&self) -> Vec<(Arc<str>, QueryKind)> {
+    /// (v3 draft section 4.1). A also where IPv4 can only be reached by translation.
+    pub(super) fn wanted(&self, translates: bool) -> Vec<(Arc<str>, QueryKind)> {
         let environment = &self.given.environment;
         let mut wanted = Wanted { queries: self.queries, list: Vec::new() };
         if matches!(environment.names, Names::Fixed(_)) {
             return wanted.list;
         }
         let (aaaa, a, addresses) = match environment.kinds {
-            Kinds::PerFamily | Kinds::PerType => (environment.ask.v6, environment.ask.v4, false),
+            Kinds::PerFamily | Kinds::PerType => {
+                (environment.ask.v6, environment.ask.v4 || environment.dial.v4 && translates, false)
+            }
             Kinds::Addresses => (false, false, true),
         };
         let kinds = [(QueryKind::Aaaa, aaaa), (QueryKind::A, a), (QueryKind::Addresses, addresses)];

@@ -15,6 +15,7 @@ use super::fetch::chain;
 use crate::config::Config;
 use crate::connector::HappyEyeballsConnector;
 use crate::dial::{Dial, Dialer};
+use crate::history::History;
 use crate::race::Probed;
 use crate::report::{Failure, FailureKind};
 use crate::stream::Transport;
@@ -189,6 +190,7 @@ async fn run(connector: &HappyEyeballsConnector, uri: &Uri, scenario: Scenario, 
         Client::Sequential => own.with_strategy_of(Config::sequential()),
     };
     connector.set_config(config);
+    connector.set_history(History::new());
     let start = Instant::now();
     let race = connector.race(uri, |dialer| Drilled { dialer, scenario });
     match timeout(DRILL_LIMIT, race).await {

@@ -38,9 +38,12 @@ impl Dial for Listing {
 
     fn tcp(
         &self,
-        _: SocketAddr,
+        addr: SocketAddr,
     ) -> impl Future<Output = Result<(Infallible, Option<Duration>), Failure>> + Send + 'static {
-        ready(Err(Failure::new(FailureKind::Local, io::Error::other("only listed"))))
+        // What has no route is listed by way of a NAT64 too.
+        let has_route = self.probe(vec![addr]).iter().all(|probed| probed.source.is_some());
+        let cause = if has_route { io::ErrorKind::Other } else { io::ErrorKind::NetworkUnreachable };
+        ready(Err(Failure::new(FailureKind::Local, io::Error::new(cause, "only listed"))))
     }
 
     fn tls(&self, never: Infallible) -> impl Future<Output = Result<Infallible, Failure>> + Send + 'static {

@@ -58,6 +58,7 @@ use crate::config::Families;
 use crate::connector::{BuildError, Builder, HappyEyeballsConnector};
 use crate::dial::{Dial, Dialer};
 use crate::error::Error;
+use crate::history::History;
 use crate::origin::Origin;
 use crate::report::{AttemptOutcome, AttemptReport};
 use crate::resolve::{HickoryResolver, ResolveError};
@@ -224,6 +225,8 @@ impl Checker {
     /// The connector, with at most this time to connect.
     fn connector_within(&self, limit: Option<Duration>) -> HappyEyeballsConnector {
         let mut connector = self.connector.clone();
+        // What an earlier check has learned would hide what is broken.
+        connector.set_history(History::new());
         if let Some(limit) = limit {
             let own = connector.config().connect_timeout.unwrap_or(limit);
             connector.set_connect_timeout(Some(own.min(limit)));

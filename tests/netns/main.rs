@@ -18,6 +18,8 @@ mod router;
 mod cancel;
 mod families;
 mod healthy;
+mod history;
+mod nat64;
 mod options;
 mod order;
 #[cfg(feature = "reachability")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper_happy_eyeballs::__internal::{
+    Known,
     Environment, Family, FamilySet, Input, Outcome, Output, Probed, Race, Source, sorted,
 };
 use hyper_happy_eyeballs::resolve::{Answer, Kinds, Names, QueryKind, ServiceRecord};
@@ -104,5 +105,5 @@ fn probed(addr: SocketAddr) -> Probed {
     } else {
         Ipv4Addr::new(192, 0, 2, 200).into()
     };
-    Probed { addr, source: Some(Source { ip, deprecated: false, prefix_len: Some(64) }) }
+    Probed { addr, source: Some(Source { ip, deprecated: false, prefix_len: Some(64) }), known: Known::default() }
 }

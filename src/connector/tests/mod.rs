@@ -2,5 +2,6 @@
 
 mod cancel;
 mod faults;
+mod history;
 mod support;
 mod timing;

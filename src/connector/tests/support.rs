@@ -14,8 +14,9 @@ use crate::config::Config;
 use crate::connector::driver;
 use crate::dial::Dial;
 use crate::error::Error;
+use crate::history::History;
 use crate::origin::Origin;
-use crate::race::{Environment, Probed, Race, Source};
+use crate::race::{Environment, Known, Probed, Race, Source};
 use crate::report::{Failure, FailureKind, Report};
 use crate::resolve::{
     Answer, Kinds, Lookups, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving, ServiceRecord,
@@ -67,6 +68,7 @@ pub(super) struct World {
     paths: HashMap<SocketAddr, Path>,
     pub(super) tls: bool,
     pub(super) config: Config,
+    pub(super) history: Option<History>,
     pub(super) log: Log,
 }
 
@@ -100,6 +102,7 @@ impl World {
             paths: HashMap::new(),
             tls: true,
             config: Config::default(),
+            history: None,
             log: Log::default(),
         }
     }
@@ -140,6 +143,11 @@ impl World {
         self
     }
 
+    pub(super) fn with_history(mut self, history: &History) -> Self {
+        self.history = Some(history.clone());
+        self
+    }
+
     pub(super) async fn connect(self) -> Result<(Socket, Report), Error> {
         let lookups = Lookups::new(Arc::new(self.clone()));
         self.connect_through(&lookups).await
@@ -150,9 +158,11 @@ impl World {
         let origin = Origin::from_uri(&"https://host.test".parse().unwrap()).unwrap();
         let names = Names::Ask(vec!["host.test.".into()]);
         let https = self.replies.contains_key(&QueryKind::Https);
-        let environment = Environment { https, tls: self.tls, ..Environment::dual_stack(names) };
+        let recalls = self.history.as_ref().is_some_and(|history| !history.is_empty());
+        let environment = Environment { https, tls: self.tls, recalls, ..Environment::dual_stack(names) };
         let race = Box::new(Race::new(origin, environment, self.config.clone(), driver::now()));
-        driver::drive(race, lookups, Duration::from_secs(1), &self).await
+        let session = self.history.as_ref().map(|history| history.session("".into(), "host.test".into()));
+        driver::drive(race, lookups, Duration::from_secs(1), session, &self).await
     }
 }
 
@@ -221,7 +231,7 @@ impl Dial for World {
 
     fn probe(&self, addrs: Vec<SocketAddr>) -> Vec<Probed> {
         let own = |addr| Some(Source { ip: own_address(addr), deprecated: false, prefix_len: Some(64) });
-        addrs.into_iter().map(|addr| Probed { addr, source: own(addr) }).collect()
+        addrs.into_iter().map(|addr| Probed { addr, source: own(addr), known: Known::default() }).collect()
     }
 
     fn tcp(

@@ -9,13 +9,15 @@ use std::net::SocketAddr;
 use interleave::interleave;
 use rfc6724::Rank;
 
-use super::event::{Environment, Probed};
+use super::event::{Environment, Probed, Rtt};
 use super::groups::Endpoint;
 
 /// What is known of each address for its order.
 #[derive(Default)]
 pub(super) struct Order {
     ranks: BTreeMap<SocketAddr, Rank>,
+    /// Of the addresses of which one was measured before.
+    rtts: BTreeMap<SocketAddr, Rtt>,
 }
 
 impl Order {
@@ -28,23 +30,46 @@ impl Order {
             };
             (probed.addr, rank)
         }));
+        self.rtts.extend(probed.iter().filter_map(|probed| Some((probed.addr, probed.known.rtt?))));
     }
 
-    /// The addresses without which the order of `endpoints` is not known: what is alone in its group needs none.
-    pub(super) fn unknown(&self, endpoints: &[Endpoint]) -> Vec<SocketAddr> {
-        let groups = endpoints.chunk_by(|one, next| one.group == next.group).filter(|group| group.len() > 1);
-        groups.flatten().map(|endpoint| endpoint.addr).filter(|addr| !self.ranks.contains_key(addr)).collect()
+    /// The round-trip time to `addr` that earlier races have measured.
+    pub(super) fn rtt(&self, addr: SocketAddr) -> Option<Rtt> {
+        self.rtts.get(&addr).copied()
+    }
+
+    pub(super) fn knows(&self, addr: SocketAddr) -> bool {
+        self.ranks.contains_key(&addr)
+    }
+
+    /// Whether this host has a route to `addr`, as far as it is known.
+    pub(super) fn has_route(&self, addr: SocketAddr) -> bool {
+        self.ranks.get(&addr).is_some_and(Rank::has_route)
+    }
+
+    /// Whether earlier races have found that `addr` leads nowhere.
+    pub(super) fn leads_nowhere(&self, addr: SocketAddr) -> bool {
+        self.ranks.get(&addr).is_some_and(Rank::leads_nowhere)
+    }
+
+    /// The addresses without which the order of `endpoints` is not known: what is alone in its group needs none, unless
+    /// something may be known of it from earlier races.
+    pub(super) fn unknown(&self, endpoints: &[Endpoint], recalls: bool) -> Vec<SocketAddr> {
+        let groups = endpoints.chunk_by(|one, next| one.group == next.group);
+        let groups = groups.filter(|group| recalls || group.len() > 1);
+        groups.flatten().map(|endpoint| endpoint.addr).filter(|addr| !self.knows(*addr)).collect()
     }
 
     /// Sorts `endpoints` stably and interleaves the families, each group by itself; a group stands together.
     ///
-    /// What has no route goes last in its group. It stays in the list, as routes come back.
+    /// What is known to lead nowhere goes last in its group, and after it what has no route. They stay in the list, as
+    /// paths and routes come back.
     pub(super) fn apply(&self, endpoints: &[Endpoint], preferred_family_count: usize) -> Vec<Endpoint> {
         let rank = |endpoint: &Endpoint| self.ranks.get(&endpoint.addr).copied().unwrap_or_default();
         let mut ranked: Vec<_> = endpoints.iter().map(|endpoint| (rank(endpoint), *endpoint)).collect();
         ranked.sort_by_key(|(rank, endpoint)| (endpoint.group, *rank));
         let mut ordered = Vec::with_capacity(endpoints.len());
-        for group in ranked.chunk_by(|(a, one), (b, next)| one.group == next.group && a.has_route() == b.has_route()) {
+        for group in ranked.chunk_by(|(a, one), (b, next)| one.group == next.group && a.usable() == b.usable()) {
             interleave(group.iter().map(|(_, endpoint)| *endpoint), preferred_family_count, &mut ordered);
         }
         ordered

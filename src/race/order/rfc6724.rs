@@ -27,8 +27,10 @@ const USUAL_PREFIX_LEN: u8 = 64;
 /// Where a destination stands: the smaller the earlier. What is equal keeps its order (rule 10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
-    /// Rule 1: avoid unusable destinations.
+    /// Rule 1: avoid unusable destinations. There is no route,
     no_route: bool,
+    /// or it "is known to be unreachable".
+    unreachable: bool,
     /// Rule 2: prefer matching scope.
     scope_differs: bool,
     /// Rule 3: avoid deprecated addresses.
@@ -41,6 +43,9 @@ pub(super) struct Rank {
     scope: u8,
     /// See the module.
     other_family: bool,
+    /// Between rules 8 and 9 (v3 draft section 5.3): prefer the shorter round-trip time in whole milliseconds, and one
+    /// that is known. It stands behind the family, which it never decides.
+    rtt: u128,
     /// Rule 9: use longest matching prefix. For IPv6 only: IPv4 addresses are handed out without regard to topology,
     /// and there the rule would only send all clients to one of several equal servers.
     common_prefix: Reverse<u8>,
@@ -61,6 +66,7 @@ impl Rank {
             scope_differs: scope(source.ip) != scope(destination),
             source_is_deprecated: source.deprecated,
             label_differs: table.label(source.ip) != table.label(destination),
+            rtt: probed.known.rtt.map_or(u128::MAX, |rtt| rtt.smoothed.as_millis()),
             common_prefix: Reverse(common_prefix_len(source, destination)),
             ..by_itself
         }
@@ -68,11 +74,20 @@ impl Rank {
 
     /// By rule 1 alone, for a list that is in order.
     pub(super) fn by_route(probed: &Probed) -> Self {
-        Self { no_route: probed.source.is_none(), ..Self::default() }
+        Self { no_route: probed.source.is_none(), unreachable: probed.known.unreachable, ..Self::default() }
     }
 
     pub(super) fn has_route(&self) -> bool {
         !self.no_route
+    }
+
+    pub(super) fn leads_nowhere(&self) -> bool {
+        self.unreachable
+    }
+
+    /// What tells addresses that can be expected to answer from those that are a last resort.
+    pub(super) fn usable(&self) -> (bool, bool) {
+        (!self.no_route, !self.unreachable)
     }
 }
 

@@ -68,8 +68,8 @@ fn the_attempt_that_got_furthest_gives_the_kind() {
 /// Proves: ATT-13
 #[test]
 fn local_failures_are_told_too() {
-    let mut scene = Scene::over("6a 4a");
-    scene.fail("6a", Local).fail("4a", Local);
+    let mut scene = Scene::over("6a 6b");
+    scene.fail("6a", Local).fail("6b", Local);
     let error = error_of(&scene);
     assert!(error.is_connect());
     assert!(error.to_string().contains("[2001:db8::1]:80 tcp local: local by the scene"), "{error}");

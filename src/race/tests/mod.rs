@@ -15,6 +15,7 @@ mod errors;
 mod failures;
 mod groups;
 mod hints;
+mod history;
 mod misuse;
 mod order;
 mod pacing;
@@ -30,6 +31,7 @@ mod upgrade;
 mod winning;
 
 mod model;
+mod nat64;
 mod property;
 mod world;
 

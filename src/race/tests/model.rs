@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::notation::ms;
 use super::scene::Scene;
 use super::world::{Behaviour, Content, NAMES, PER_FAMILY, Reply, Step, World, play, settings};
+use crate::nat64::Nat64;
 use crate::report::FailureKind::{Local, Refused};
 use crate::resolve::{Names, QueryKind, ResolveErrorKind};
 
@@ -172,6 +173,7 @@ impl Plain {
             setup.environment.names = Names::Ask(vec![NAMES[0].into()]);
             setup
                 .config
+                .nat64(Nat64::Off)
                 .resolution_delay(ms(self.resolution_delay))
                 .attempt_delay(ms(self.attempt_delay))
                 .max_attempt_delay(ms(self.longest_delay))

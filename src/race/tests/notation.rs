@@ -76,7 +76,12 @@ pub(super) fn numbered(family: u8, first: u16, count: u16) -> String {
 }
 
 pub(super) fn failure(kind: FailureKind) -> Failure {
-    Failure::new(kind, io::Error::other(format!("{kind} by the scene")))
+    let cause = match kind {
+        // What a race may do something about.
+        FailureKind::Local => io::ErrorKind::NetworkUnreachable,
+        _ => io::ErrorKind::Other,
+    };
+    Failure::new(kind, io::Error::new(cause, format!("{kind} by the scene")))
 }
 
 pub(super) fn ms(millis: u64) -> Duration {

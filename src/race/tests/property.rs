@@ -1,7 +1,7 @@
 //! The invariants of the design over random worlds. The referee of every scene checks most of them output by output;
 //! what only shows at the end of a race is checked here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use super::world::{
 };
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::config::{Config, Pacing};
-use crate::race::{AttemptId, Family, FamilySet, Input, Outcome, Probed, QueryId};
+use crate::nat64::Nat64;
+use crate::race::{AttemptId, Family, FamilySet, Input, Known, Outcome, Probed, QueryId, Rtt};
 use crate::report::FailureKind::{self, Certificate, Closed, Local, Refused, TimedOut, Tls, Unreachable};
 use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind, ServiceRecord};
 
@@ -87,6 +88,10 @@ struct Rules {
     /// Which addresses have no route, and which are denied, by number.
     routeless: BTreeSet<usize>,
     denied: BTreeSet<usize>,
+    /// What earlier races have learned, by number: a round-trip time in milliseconds, and whether it leads nowhere.
+    known: BTreeMap<usize, (Option<u64>, bool)>,
+    use_history: bool,
+    nat64: Nat64,
 }
 
 impl Rules {
@@ -106,6 +111,12 @@ impl Rules {
         environment.dial = self.dial;
         environment.preferred = self.preferred;
         environment.tls = self.tls;
+        setup.known.extend(self.known.iter().map(|(number, (rtt, unreachable))| {
+            let rtt = rtt.map(|rtt| Rtt { smoothed: ms(rtt), variation: ms(rtt) / 2 });
+            (numbered(*number), Known { rtt, unreachable: *unreachable })
+        }));
+        setup.environment.recalls = self.use_history && !self.known.is_empty();
+        setup.config.use_history(self.use_history).nat64(self.nat64.clone());
         let denied: BTreeSet<_> = self.denied.iter().map(|number| numbered(*number).ip()).collect();
         let [attempt_delay, min, max] = self.attempt_delays;
         let [dns, tls, attempt] = self.timeouts;
@@ -313,12 +324,19 @@ fn rules() -> impl Strategy<Value = Rules> {
         (option::of(delay()), option::of(delay()), option::weighted(0.2, delay())),
         proptest::collection::btree_set(0..2 * PER_FAMILY, 0..6),
         proptest::collection::btree_set(0..2 * PER_FAMILY, 0..6),
+        proptest::collection::btree_map(0..2 * PER_FAMILY, (option::of(0..3000u64), any::<bool>()), 0..8),
+        any::<bool>(),
+        proptest::sample::select(vec![
+            Nat64::Off,
+            Nat64::Discover,
+            Nat64::Prefixes(["2001:db8:64::/96", "64:ff9b::/96"].map(|prefix| prefix.parse().unwrap()).into()),
+        ]),
     );
     (environment, pace, bounds).prop_map(|(environment, pace, bounds)| {
         let (names, kinds, flags, uri, ask, dial) = environment;
         let [https, waits_for_https, protected, tls, race_tls, prefers_v4] = flags;
         let (pacing, resolution_delay, preferred_family_count, attempt_delays, max_concurrent_attempts) = pace;
-        let (connect_timeout, timeouts, routeless, denied) = bounds;
+        let (connect_timeout, timeouts, routeless, denied, known, use_history, nat64) = bounds;
         let preferred = if prefers_v4 { Family::V4 } else { Family::V6 };
         Rules {
             names,
@@ -341,6 +359,9 @@ fn rules() -> impl Strategy<Value = Rules> {
             timeouts: timeouts.into(),
             routeless,
             denied,
+            known,
+            use_history,
+            nat64,
         }
     })
 }
@@ -380,7 +401,7 @@ impl Nonsense {
             Self::Probed(probed) => {
                 let probed = probed.into_iter().map(|(number, routed)| {
                     let addr = scene.at_origin(numbered(number));
-                    Probed { addr, source: routed.then(|| own_source(addr)) }
+                    Probed { addr, source: routed.then(|| own_source(addr)), known: Known::default() }
                 });
                 Input::Probed(probed.collect())
             }

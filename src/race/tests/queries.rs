@@ -1,6 +1,7 @@
 //! Which queries are sent, and when: v3 draft section 4.1.
 
 use super::scene::Scene;
+use crate::nat64::Nat64;
 use crate::race::{Family, FamilySet};
 use crate::report::FailureKind::Refused;
 use crate::resolve::Names;
@@ -28,6 +29,7 @@ fn only_the_families_of_the_host_are_asked_for() {
         let mut scene = Scene::with(|setup| {
             setup.environment.https = true;
             setup.environment.ask = ask;
+            setup.config.nat64(Nat64::Off);
         });
         scene.expect(queries);
     }

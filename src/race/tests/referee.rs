@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::origin::Origin;
-use crate::race::{AttemptId, Environment, Family, Input, Outcome, Output, QueryId, Race};
+use crate::race::{AttemptId, Environment, Family, Input, Lesson, Outcome, Output, QueryId, Race, Rtt};
 use crate::report::{AttemptOutcome, FailureKind, Report};
 use crate::resolve::{Names, QueryKind, ResolveErrorKind};
 
@@ -40,7 +40,11 @@ struct Seen {
     tcp: Option<Instant>,
     handshake: Option<Instant>,
     fate: Option<Fate>,
+    taught: bool,
 }
+
+/// Nothing is nearer.
+const NEAREST: Rtt = Rtt { smoothed: Duration::ZERO, variation: Duration::ZERO };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
@@ -84,7 +88,8 @@ impl Watched {
             // The first query of a host with fixed addresses is never asked.
             Input::Answer { id, ref result } => {
                 let nonexistent = matches!(result, Err(error) if error.kind() == ResolveErrorKind::NxDomain);
-                if let Some(asked) = self.queries.get_mut(id.0) {
+                let index = id.0.checked_sub(self.unasked());
+                if let Some(asked) = index.and_then(|index| self.queries.get_mut(index)) {
                     (asked.answered, asked.nonexistent) = (true, nonexistent);
                 }
             }
@@ -111,6 +116,11 @@ impl Watched {
         }
     }
 
+    /// The queries whose answer was at hand: the first one of a host with fixed addresses.
+    fn unasked(&self) -> usize {
+        usize::from(matches!(self.environment.names, Names::Fixed(_)))
+    }
+
     fn in_flight(&mut self, id: AttemptId) -> Option<&mut Seen> {
         self.attempts.get_mut(id.0).filter(|seen| seen.fate.is_none())
     }
@@ -127,10 +137,11 @@ impl Watched {
             return;
         }
         let won = self.attempts.iter().any(|seen| seen.fate == Some(Fate::Won));
-        assert!(!won || matches!(output, Output::Cancel { .. } | Output::Done(_)), "after the win: {output:?}");
+        let of_the_end = matches!(output, Output::Cancel { .. } | Output::Learned { .. } | Output::Done(_));
+        assert!(!won || of_the_end, "after the win: {output:?}");
         match *output {
             Output::Query { id, ref name, kind } => {
-                assert_eq!(id, QueryId(self.queries.len()), "query numbers rise");
+                assert_eq!(id, QueryId(self.unasked() + self.queries.len()), "query numbers rise");
                 let twice = self.queries.iter().any(|it| it.kind == kind && it.name.eq_ignore_ascii_case(name));
                 assert!(!twice, "{kind} of {name} is asked twice");
                 let name = name.clone();
@@ -158,6 +169,7 @@ impl Watched {
                 seen.fate = Some(if due { Fate::Dropped } else { Fate::Cancelled });
                 self.dropped_early |= !due;
             }
+            Output::Learned { addr, lesson } => self.judge_lesson(addr, lesson, now),
             Output::Wait(until) => {
                 assert!(
                     !self.dropped_early || self.committed.is_some(),
@@ -187,7 +199,26 @@ impl Watched {
             let gap = now - last.started;
             assert!(gap >= Duration::from_millis(10), "{addr} starts {gap:?} after {}", last.addr);
         }
-        self.attempts.push(Seen { addr, started: now, tcp: None, handshake: None, fate: None });
+        self.attempts.push(Seen { addr, started: now, tcp: None, handshake: None, fate: None, taught: false });
+    }
+
+    /// A lesson is of an attempt of this race, and of what was seen of it.
+    fn judge_lesson(&mut self, addr: SocketAddr, lesson: Lesson, now: Instant) {
+        assert!(self.config.use_history, "{addr}: a lesson that nobody wants");
+        // Where answers are protected a winner is known as such by the end alone.
+        let won = self.attempts.iter().any(|seen| seen.fate.is_none_or(|fate| fate == Fate::Won));
+        let seen = self.attempts.iter_mut().find(|seen| seen.addr == addr).expect("a lesson of what was tried");
+        assert!(!std::mem::replace(&mut seen.taught, true), "{addr}: two lessons");
+        match lesson {
+            Lesson::Reached { rtt } => assert!(seen.tcp.is_some() || rtt.is_none() && seen.fate == Some(Fate::Failed)),
+            Lesson::Unreachable => assert!(seen.tcp.is_none() && seen.fate == Some(Fate::Failed)),
+            Lesson::Silent => {
+                assert!(seen.tcp.is_none() && won, "{addr}: silence says nothing without a winner");
+                let failed = matches!(seen.fate, Some(Fate::Failed | Fate::Dropped));
+                let delay = self.config.attempt_delay_for(None).min(self.config.attempt_delay_for(Some(NEAREST)));
+                assert!(failed || now - seen.started >= delay, "{addr}: it had no time to answer");
+            }
+        }
     }
 
     fn judge_end(&mut self, outcome: Outcome, now: Instant) {

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::notation::{addr, failure, list, own_source, records, source};
+use super::notation::{addr, failure, list, ms, own_source, records, source};
 use super::referee::Watched;
 use crate::config::Config;
 use crate::origin::Origin;
 use crate::policy_table::PolicyTable;
-use crate::race::{AttemptId, Environment, Family, Input, Outcome, Output, Probed, QueryId, Source};
+use crate::race::{
+    AttemptId, Environment, Family, Input, Known, Lesson, Outcome, Output, Probed, QueryId, Rtt, Source,
+};
 use crate::report::{FailureKind, Report};
 use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind};
 
@@ -26,13 +28,16 @@ pub(super) struct Setup {
     pub(super) routeless: String,
     /// Where packets to an address come from, if not from [`own_source`].
     pub(super) sources: Vec<(&'static str, Source)>,
+    /// What earlier races have learned.
+    pub(super) known: Vec<(SocketAddr, Known)>,
 }
 
 impl Setup {
     fn new() -> Self {
         let environment = Environment::dual_stack(Names::Ask(vec![HOST.into()]));
         let uri = format!("http://{HOST}/");
-        Self { uri, environment, config: Config::default(), routeless: String::new(), sources: Vec::new() }
+        let (routeless, sources, known) = Default::default();
+        Self { uri, environment, config: Config::default(), routeless, sources, known }
     }
 
     pub(super) fn https(&mut self) -> &mut Self {
@@ -66,6 +71,21 @@ impl Setup {
         self
     }
 
+    /// Earlier races have found that these addresses lead nowhere.
+    pub(super) fn unreachable(&mut self, names: &str) -> &mut Self {
+        self.environment.recalls = true;
+        self.known.extend(list(names).into_iter().map(|addr| (addr, Known { rtt: None, unreachable: true })));
+        self
+    }
+
+    /// Earlier races have measured this round-trip time, in milliseconds, and once only.
+    pub(super) fn rtt(&mut self, name: &str, rtt: u64) -> &mut Self {
+        self.environment.recalls = true;
+        let rtt = Some(Rtt { smoothed: ms(rtt), variation: ms(rtt) / 2 });
+        self.known.push((addr(name), Known { rtt, unreachable: false }));
+        self
+    }
+
     /// A policy that puts IPv4 first, and with it the preferred family.
     pub(super) fn prefers_ipv4(&mut self) -> &mut Self {
         self.environment.preferred = Family::V4;
@@ -87,6 +107,11 @@ pub(super) struct Scene {
     wait: Option<u64>,
     port: u16,
     sources: Vec<(SocketAddr, Option<Source>)>,
+    known: Vec<(SocketAddr, Known)>,
+    /// Queries that the race has not had to ask: that for fixed addresses.
+    unasked: usize,
+    /// What the race has learned: `"6a silent"`.
+    pub(super) lessons: Vec<String>,
     log: Vec<(u64, String)>,
     seen: usize,
     /// What the race asked and started, in order: the ids count from 0.
@@ -133,13 +158,17 @@ impl Scene {
         change(&mut setup);
         let origin = Origin::from_uri(&setup.uri.parse().unwrap()).unwrap();
         let base = Instant::now();
+        let unasked = usize::from(matches!(setup.environment.names, Names::Fixed(_)));
         let mut scene = Self {
+            unasked,
             port: origin.port(),
             race: Watched::new(origin, setup.environment, setup.config, base),
             base,
             now: 0,
             wait: None,
             sources: Vec::new(),
+            known: Vec::new(),
+            lessons: Vec::new(),
             log: Vec::new(),
             seen: 0,
             queries: Vec::new(),
@@ -151,6 +180,7 @@ impl Scene {
         let routeless = setup.routeless.split_whitespace().map(|name| (scene.endpoint(name), None));
         let sources = setup.sources.iter().map(|(to, from)| (scene.endpoint(to), Some(*from)));
         scene.sources = routeless.chain(sources).collect();
+        scene.known = setup.known.iter().map(|(addr, known)| (scene.at_port(*addr), *known)).collect();
         scene.drain();
         scene
     }
@@ -226,14 +256,14 @@ impl Scene {
     /// Answers the last query of that kind.
     pub(super) fn reply(&mut self, kind: QueryKind, result: Result<Answer, ResolveError>) -> &mut Self {
         let id = self.queries.iter().rposition(|(_, asked)| *asked == kind).expect("it was asked");
-        self.input(Input::Answer { id: QueryId(id), result })
+        self.input(Input::Answer { id: QueryId(self.unasked + id), result })
     }
 
     /// Answers the query of that kind for `name`.
     pub(super) fn reply_of(&mut self, name: &str, kind: QueryKind, result: Result<Answer, ResolveError>) -> &mut Self {
         let is_it = |(asked, its): &(Arc<str>, QueryKind)| **asked == *name && *its == kind;
         let id = self.queries.iter().position(is_it).unwrap_or_else(|| panic!("{kind} of {name} was not asked"));
-        self.input(Input::Answer { id: QueryId(id), result })
+        self.input(Input::Answer { id: QueryId(self.unasked + id), result })
     }
 
     /// Answers the query for the addresses of `name`.
@@ -270,6 +300,11 @@ impl Scene {
     pub(super) fn fail(&mut self, name: &str, kind: FailureKind) -> &mut Self {
         let id = self.id(name);
         self.input(Input::Failed { id, failure: failure(kind) })
+    }
+
+    /// Nothing could be sent: there is no route.
+    pub(super) fn no_route(&mut self, name: &str) -> &mut Self {
+        self.fail(name, FailureKind::Local)
     }
 
     fn id(&self, name: &str) -> AttemptId {
@@ -334,8 +369,13 @@ impl Scene {
                     let names: Vec<_> = addrs.iter().map(|addr| self.name(*addr)).collect();
                     self.probes.push(names.join(" "));
                     let probed = addrs.into_iter().map(|addr| {
-                        let known = self.sources.iter().find(|(to, _)| *to == addr);
-                        Probed { addr, source: known.map_or_else(|| Some(own_source(addr)), |(_, source)| *source) }
+                        let source = self.sources.iter().find(|(to, _)| *to == addr);
+                        let known = self.known.iter().find(|(to, _)| *to == addr);
+                        Probed {
+                            addr,
+                            source: source.map_or_else(|| Some(own_source(addr)), |(_, source)| *source),
+                            known: known.map_or_else(Known::default, |(_, known)| *known),
+                        }
                     });
                     let probed = probed.collect();
                     self.race.input(Input::Probed(probed), now);
@@ -350,6 +390,16 @@ impl Scene {
                     format!("handshake {}", self.name(self.attempts[id.0]))
                 }
                 Output::Cancel { id } => format!("cancel {}", self.name(self.attempts[id.0])),
+                Output::Learned { addr, lesson } => {
+                    let lesson = match lesson {
+                        Lesson::Reached { rtt: None } => "reached".into(),
+                        Lesson::Reached { rtt: Some(rtt) } => format!("reached in {}", rtt.as_millis()),
+                        Lesson::Silent => "silent".into(),
+                        Lesson::Unreachable => "unreachable".into(),
+                    };
+                    self.lessons.push(format!("{} {lesson}", self.name(addr)));
+                    continue;
+                }
                 Output::Wait(until) => {
                     self.wait = until.map(|until| u64::try_from((until - self.base).as_millis()).unwrap_or(u64::MAX));
                     return;
@@ -383,7 +433,10 @@ impl Scene {
 
     /// The endpoint of `name`, at the origin's port if it names none.
     pub(super) fn endpoint(&self, name: &str) -> SocketAddr {
-        let addr = addr(name);
+        self.at_port(addr(name))
+    }
+
+    fn at_port(&self, addr: SocketAddr) -> SocketAddr {
         if addr.port() == 0 { self.at_origin(addr) } else { addr }
     }
 

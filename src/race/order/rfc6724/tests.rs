@@ -1,10 +1,10 @@
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::race::{self, Environment};
+use crate::race::{self, Environment, Known, Rtt};
 use crate::resolve::Names;
 
 fn probed(destination: &str, source: &str) -> Probed {
@@ -13,7 +13,7 @@ fn probed(destination: &str, source: &str) -> Probed {
         "none" => None,
         source => Some(Source { ip: source.parse().unwrap(), deprecated, prefix_len: Some(64) }),
     };
-    Probed { addr: SocketAddr::new(destination.parse().unwrap(), 443), source }
+    Probed { addr: SocketAddr::new(destination.parse().unwrap(), 443), source, known: Known::default() }
 }
 
 fn sorted(list: &[Probed], table: &PolicyTable) -> Vec<SocketAddr> {
@@ -101,8 +101,11 @@ fn rule_9_prefers_the_longest_common_prefix() {
 fn rule_9_looks_at_the_prefix_of_the_source_only() {
     let near = |prefix_len| {
         let source = Some(Source { ip: "2001:db8:1:2::1".parse().unwrap(), deprecated: false, prefix_len });
-        ["2001:db8:1:3::1", "2001:db8:1:2::8000:0", "2001:db8:1:2::2"]
-            .map(|ip| Probed { addr: SocketAddr::new(ip.parse().unwrap(), 443), source })
+        ["2001:db8:1:3::1", "2001:db8:1:2::8000:0", "2001:db8:1:2::2"].map(|ip| Probed {
+            addr: SocketAddr::new(ip.parse().unwrap(), 443),
+            source,
+            known: Known::default(),
+        })
     };
     let order = |prefix_len| {
         let list = near(prefix_len);
@@ -190,15 +193,23 @@ const POOL: [&str; 20] = [
     "198.51.100.1",
 ];
 
+fn any_known() -> impl Strategy<Value = Known> {
+    let rtt = (0..100u64).prop_map(|ms| Rtt { smoothed: Duration::from_millis(ms), variation: Duration::ZERO });
+    (proptest::option::of(rtt), proptest::bool::weighted(0.3)).prop_map(|(rtt, unreachable)| Known { rtt, unreachable })
+}
+
 fn any_probed() -> impl Strategy<Value = Probed> {
     let source = (0..POOL.len(), any::<bool>(), proptest::option::of(0..=128u8));
-    (0..POOL.len(), proptest::option::weighted(0.9, source)).prop_map(|(destination, source)| Probed {
-        addr: SocketAddr::new(POOL[destination].parse().unwrap(), 443),
-        source: source.map(|(source, deprecated, prefix_len)| Source {
-            ip: POOL[source].parse().unwrap(),
-            deprecated,
-            prefix_len,
-        }),
+    (0..POOL.len(), proptest::option::weighted(0.9, source), any_known()).prop_map(|(destination, source, known)| {
+        Probed {
+            addr: SocketAddr::new(POOL[destination].parse().unwrap(), 443),
+            source: source.map(|(source, deprecated, prefix_len)| Source {
+                ip: POOL[source].parse().unwrap(),
+                deprecated,
+                prefix_len,
+            }),
+            known,
+        }
     })
 }
 
@@ -230,6 +241,7 @@ fn by_pairs(a: &Probed, b: &Probed, table: &PolicyTable) -> std::cmp::Ordering {
         _ => Equal,
     };
     rule_1
+        .then_with(|| prefer(!a.known.unreachable, !b.known.unreachable))
         .then_with(|| with_sources(&|sa, sb| prefer(scope(da) == scope(sa.ip), scope(db) == scope(sb.ip))))
         .then_with(|| with_sources(&|sa, sb| prefer(!sa.deprecated, !sb.deprecated)))
         .then_with(|| {
@@ -240,6 +252,13 @@ fn by_pairs(a: &Probed, b: &Probed, table: &PolicyTable) -> std::cmp::Ordering {
         .then_with(|| scope(da).cmp(&scope(db)))
         // Not of the RFC: the preferred family's answer stands first.
         .then_with(|| prefer(da.is_ipv6(), db.is_ipv6()))
+        // Of the v3 draft, section 5.3: what is known before what is not, and then the nearer.
+        .then_with(|| {
+            with_sources(&|_, _| match (a.known.rtt, b.known.rtt) {
+                (Some(one), Some(other)) => one.smoothed.cmp(&other.smoothed),
+                (one, other) => prefer(one.is_some(), other.is_some()),
+            })
+        })
         .then_with(|| match da.is_ipv6() && db.is_ipv6() {
             true => with_sources(&|sa, sb| common_prefix_len(sb, db).cmp(&common_prefix_len(sa, da))),
             false => Equal,
@@ -295,7 +314,7 @@ fn sorting_64_addresses_is_quick() {
     let v4 = (0..32u16).map(|n| (format!("198.51.100.{n}"), "10.0.0.2"));
     let list: Vec<_> = v4.chain(v6).map(|(to, from)| probed(&to, from)).collect();
     let table = PolicyTable::rfc6724();
-    let mut best = std::time::Duration::MAX;
+    let mut best = Duration::MAX;
     for _ in 0..200 {
         let start = Instant::now();
         assert_eq!(sorted(&list, &table).len(), 64);

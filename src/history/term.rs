@@ -1,0 +1,65 @@
+//! For how long a path goes last.
+
+use std::time::{Duration, Instant};
+
+use super::memory::LeaseId;
+
+/// The first term; each later one is twice as long.
+pub(super) const FIRST: Duration = Duration::from_secs(60);
+pub(super) const LONGEST: Duration = Duration::from_secs(10 * 60);
+
+/// A path that leads nowhere is left alone until its term ends. Then it is half open: one race explores it, and for all
+/// others it stays as it was until that race has learned something, or is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term {
+    until: Instant,
+    length: Duration,
+    explorer: Option<LeaseId>,
+}
+
+/// What a race is to do with a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Advice {
+    Avoid,
+    /// This race is the one.
+    Explore,
+}
+
+impl Term {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { until: now + FIRST, length: FIRST, explorer: None }
+    }
+
+    /// The path was found to lead nowhere again. While the term lasts that is no news.
+    pub(super) fn renew(&mut self, now: Instant) {
+        if self.until <= now {
+            self.length = (self.length * 2).min(LONGEST);
+            self.until = now + self.length;
+            self.explorer = None;
+        }
+    }
+
+    pub(super) fn advise(&mut self, lease: LeaseId, now: Instant) -> Advice {
+        if now < self.until || self.explorer.is_some_and(|explorer| explorer != lease) {
+            return Advice::Avoid;
+        }
+        self.explorer = Some(lease);
+        Advice::Explore
+    }
+
+    pub(super) fn release(&mut self, lease: LeaseId) {
+        if self.explorer == Some(lease) {
+            self.explorer = None;
+        }
+    }
+
+    /// How much is left.
+    pub(super) fn left(&self, now: Instant) -> Duration {
+        self.until.saturating_duration_since(now)
+    }
+
+    /// Whether it ended so long ago that it says nothing any more.
+    pub(super) fn is_forgotten(&self, now: Instant) -> bool {
+        self.explorer.is_none() && now >= self.until + LONGEST
+    }
+}

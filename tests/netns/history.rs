@@ -1,0 +1,109 @@
+//! What a broken IPv6 costs those who connect again and again, on real packets.
+
+use std::time::{Duration, Instant};
+
+use hyper_happy_eyeballs::Config;
+use hyper_util::client::legacy::connect::HttpConnector;
+use tower_service::Service;
+
+use crate::capture::Capture;
+use crate::lab::LookupIp;
+use crate::namespace::{add_address, in_namespace, in_namespace_within, ip};
+use crate::network::*;
+
+const CONNECTS: u32 = 100;
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// The time that `count` connects take to a host whose IPv6 is silent; without that it is next to nothing.
+async fn took(count: u32, config: Config) -> Duration {
+    let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
+    let mut connector = connector(&dns, config);
+    let start = Instant::now();
+    for _ in 0..count {
+        assert_eq!(peer(&connect(&mut connector).await.unwrap()), parse(LOCAL_V4));
+    }
+    start.elapsed()
+}
+
+/// One run, side by side: with history, without, and hyper-util's connector. The last two are asked a tenth as often.
+///
+/// Proves: HIS-6
+#[test]
+fn a_silent_ipv6_is_paid_for_once() {
+    in_namespace_within(Duration::from_secs(60), || async {
+        dual_stack();
+        let _server = http_server(LOCAL_V4).await;
+        let with = took(CONNECTS, Config::default()).await;
+        let mut config = Config::default();
+        config.use_history(false);
+        let without = took(CONNECTS / 10, config).await * 10;
+
+        let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
+        let mut connector = HttpConnector::new_with_resolver(LookupIp::new(dns.addr()).expect("a resolver"));
+        let start = Instant::now();
+        for _ in 0..CONNECTS / 10 {
+            connector.call(format!("http://{HOST}:{PORT}/").parse().unwrap()).await.unwrap();
+        }
+        let theirs = start.elapsed() * 10;
+        println!(
+            "{CONNECTS} connects over a silent IPv6: {with:?}, without history {without:?}, HttpConnector {theirs:?}"
+        );
+        assert!(with <= ATTEMPT_DELAY.mul_f64(1.2), "{with:?}");
+        assert!(without >= ATTEMPT_DELAY * CONNECTS && theirs >= ATTEMPT_DELAY * CONNECTS);
+    });
+}
+
+/// The next connect goes the good way at once, and leaves the broken one alone.
+///
+/// Proves: HIS-6
+#[test]
+fn the_next_connect_starts_with_ipv4() {
+    in_namespace(|| async {
+        dual_stack();
+        let _server = http_server(LOCAL_V4).await;
+        let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
+        let mut connector = connector(&dns, Config::default());
+        connect(&mut connector).await.unwrap();
+        let mut capture = Capture::start();
+        connect(&mut connector).await.unwrap();
+        assert_starts(&capture.starts(), &[(LOCAL_V4, 0)]);
+    });
+}
+
+/// Two hosts at two sites are enough for the family, and spare a third one.
+///
+/// Proves: HIS-6
+#[test]
+fn a_family_that_is_broken_for_two_hosts_is_spared_the_third() {
+    in_namespace(|| async {
+        dual_stack();
+        let _server = http_server(LOCAL_V4).await;
+        let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
+        set_host(&dns, "second.lab.test", &["2001:db8:beef::a", LOCAL_V4]);
+        set_host(&dns, "third.lab.test", &["2001:db8:cafe::a", LOCAL_V4]);
+        let mut connector = connector(&dns, Config::default());
+        connect(&mut connector).await.unwrap();
+        get(&mut connector, &format!("http://second.lab.test:{PORT}/")).await.unwrap();
+        let mut capture = Capture::start();
+        get(&mut connector, &format!("http://third.lab.test:{PORT}/")).await.unwrap();
+        assert_starts(&capture.starts(), &[(LOCAL_V4, 0)]);
+    });
+}
+
+/// Proves: HIS-3
+#[test]
+fn another_address_of_this_host_is_a_clean_start() {
+    in_namespace(|| async {
+        dual_stack();
+        let _server = http_server(LOCAL_V4).await;
+        let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
+        let mut connector = connector(&dns, Config::default());
+        connect(&mut connector).await.unwrap();
+        ip("address del 192.0.2.1/24 dev up0");
+        add_address("192.0.2.2/24", "up0");
+        ip("route add default dev up0");
+        let mut capture = Capture::start();
+        connect(&mut connector).await.unwrap();
+        assert_starts(&capture.starts(), &[(SILENT_V6[0], 0), (LOCAL_V4, 250)]);
+    });
+}
