@@ -96,8 +96,12 @@ impl<'a> Get<'a> {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.command_of("get", args)
+    }
+
+    pub(crate) fn command_of(&self, sub: &str, args: &[&str]) -> Command {
         let resolver = self.host.dns.addr().to_string();
-        let fixed = ["get", "-4", "-6", "--resolver", &resolver, "--ca-file", self.ca_file.path()];
+        let fixed = [sub, "-4", "-6", "--resolver", &resolver, "--ca-file", self.ca_file.path()];
         eyeballs(fixed.into_iter().chain(args.iter().copied()))
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
+use crate::check::CheckArgs;
 use crate::get::GetArgs;
 use values::{milliseconds, name_server, seconds};
 
@@ -24,6 +25,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Get(GetArgs),
+    Check(CheckArgs),
 }
 
 /// How to connect.

@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod check;
 mod connect;
 mod exit;
 mod get;
 mod progress;
+mod table;
 mod terminal;
 mod tls;
 mod waterfall;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Get(args) => get::run(&args).await,
+            Command::Check(args) => check::run(&args).await,
         }
     });
     match done {
