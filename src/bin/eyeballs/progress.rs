@@ -51,10 +51,12 @@ impl Progress {
         done
     }
 
-    /// One more of many is done, and what there is to say of all of them.
+    /// One more of many is done, and what there is to say of those that are.
     pub(crate) fn advance(&self, said: String) {
-        self.bar.set_message(said);
-        self.bar.inc(1);
+        if self.bar.length().is_some() {
+            self.bar.set_message(said);
+            self.bar.inc(1);
+        }
     }
 
     /// Runs `print` while no line is in the way.

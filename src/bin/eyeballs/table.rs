@@ -11,8 +11,8 @@ use crate::waterfall::{BOLD, DIM, wrapped};
 
 const GAP: &str = "  ";
 const INDENT: usize = 4;
-/// A text beside its row is not narrower: shorter lines are hard to read.
-const NARROWEST: usize = 40;
+/// A text is not wrapped beside its row in less: short lines are hard to read.
+const NARROWEST: usize = 60;
 /// What stands where there is nothing.
 const NOTHING: &str = "-";
 
@@ -77,9 +77,8 @@ impl Table {
         for row in &self.rows {
             let blanks = self.line(&mut drawing, &widths, &row.cells);
             let texts: Vec<_> = row.texts.iter().cloned().chain(self.left_over(row, widths.len())).collect();
-            let words = texts.iter().flat_map(|text| text.text.split(' '));
-            let longest = words.map(|word| word.chars().count()).max().unwrap_or_default();
-            let is_beside = room >= longest.max(NARROWEST);
+            let longest = texts.iter().map(Cell::width).max().unwrap_or_default();
+            let is_beside = room >= longest.min(NARROWEST);
             let (room, indent) = if is_beside { (room, used) } else { (canvas.width.saturating_sub(INDENT), INDENT) };
             let lines = texts.iter().flat_map(|text| wrapped(&text.text, room).into_iter().zip(repeat(text.style)));
             for (index, (line, style)) in lines.enumerate() {
