@@ -7,9 +7,11 @@ mod lab;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
 mod exit_codes;
 mod json;
 mod options;
 mod output;
+mod schema;
 mod strategies;
 mod tool;

@@ -57,7 +57,7 @@ pub(crate) async fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Run {
     output(eyeballs(args)).await
 }
 
-/// A file of roots, as long as it lives.
+/// A file, of roots or of targets, as long as it lives.
 pub(crate) struct CaFile(PathBuf);
 
 impl CaFile {
@@ -66,10 +66,14 @@ impl CaFile {
     }
 
     pub(crate) fn with(text: &str) -> Self {
+        Self::with_bytes(text.as_bytes())
+    }
+
+    pub(crate) fn with_bytes(bytes: &[u8]) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("roots-{}-{}.pem", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::write(&path, text).expect("cargo's directory can be written");
+        std::fs::write(&path, bytes).expect("cargo's directory can be written");
         Self(path)
     }
 

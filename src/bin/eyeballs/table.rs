@@ -129,3 +129,6 @@ impl Table {
         (!texts.is_empty()).then(|| Cell::new(texts.join(", "), Style::new()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,9 @@ impl Layout {
         let text = lengths(|row| &row.text).map(|length| length + 2).filter(|length| *length <= rest / 2).max();
         // The scale has its unit there.
         let text = text.unwrap_or_default().max(" ms".len());
-        let bar = rest.saturating_sub(text).clamp(SHORTEST_BAR, LONGEST_BAR);
+        // Beside a long address on a narrow terminal there is hardly room for a bar.
+        let longest = rest.saturating_sub(" ms".len()).clamp(1, LONGEST_BAR);
+        let bar = rest.saturating_sub(text).max(SHORTEST_BAR).min(longest);
         Self { canvas, axis_end, label, time, bar, text: rest.saturating_sub(bar) }
     }
 

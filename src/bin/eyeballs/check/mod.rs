@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, value_parser};
 use futures_util::stream::{self, StreamExt};
 use hyper_happy_eyeballs::reachability::{Check, Level};
+use tokio::task::yield_now;
 
 use crate::args::{ConnectOptions, OutputOptions};
 use crate::connect::{Checkers, parse, unfit};
@@ -139,6 +140,8 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<ExitCode, Fault> {
         let mut worst = Level::Ok;
         while let Some(checked) = checks.next().await {
             worst = worst.max(checked.level());
+            // Where all fail at once, the runtime would never come to the sockets that are closed.
+            yield_now().await;
             if progress.aside(|| printer.print(&checked))? == Reader::Gone {
                 break;
             }

@@ -7,6 +7,7 @@ pub(crate) mod json;
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::args::{ConnectOptions, OutputOptions, RepeatOptions};
@@ -88,6 +89,8 @@ pub(crate) async fn run(args: &GetArgs) -> Result<ExitCode, Fault> {
         for url in &args.urls {
             let progress = Progress::of_one(url, args.output.quiet);
             let fetched = progress.during(fetch(&connectors, url)).await;
+            // Where all fail at once, the runtime would never come to the sockets that are closed.
+            yield_now().await;
             first_failed = first_failed.or_else(|| Some(fetched.failure()?.stage));
             if printer.print(&fetched)? == Reader::Gone {
                 return Ok(exit_code(first_failed));
