@@ -9,7 +9,7 @@ use tokio::process::{Child, ChildStdout};
 use super::check;
 use crate::host::{HTTPS, Host, V4};
 use crate::lab::Site;
-use crate::tool::{CaFile, Get, eyeballs};
+use crate::tool::{Get, TempFile, eyeballs};
 
 /// `check` that runs, and the lines of its stdout.
 fn started(mut command: tokio::process::Command) -> (Child, tokio::io::Lines<BufReader<ChildStdout>>) {
@@ -60,7 +60,7 @@ async fn no_more_run_at_once_than_wanted() {
 #[tokio::test]
 async fn two_hundred_sites_are_soon_done() {
     let host = Host::open([(V4[0], HTTPS), (V4[1], HTTPS)]).await;
-    let file = CaFile::with(&format!("{}\n", host.uri("https")).repeat(200));
+    let file = TempFile::new("sites", "txt", &format!("{}\n", host.uri("https")).repeat(200));
     let get = Get::new(&host);
     let args = ["--connect-timeout", "30", "--parallel", "50", "--targets", file.path(), "--json"];
     let start = Instant::now();
@@ -83,7 +83,7 @@ fn peak(child: &Child) -> u64 {
 async fn ten_thousand_targets_take_no_more_memory_than_a_thousand() {
     let host = Host::with(Site::Refused).await;
     let url = format!("http://{}/", host.addr(V4[0]));
-    let file = CaFile::with(&format!("{url}\n").repeat(10_000));
+    let file = TempFile::new("sites", "txt", &format!("{url}\n").repeat(10_000));
     let resolver = host.dns.addr().to_string();
     let args = ["check", "--resolver", &resolver, "--no-drill", "--no-ping", "--json", "--targets", file.path()];
     let (child, mut lines) = started(eyeballs(args));

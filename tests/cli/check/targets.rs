@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::check;
 use crate::host::{HTTPS, Host};
-use crate::tool::{CaFile, Get, Run, output, run};
+use crate::tool::{Get, Run, TempFile, output, run};
 
 fn urls(run: &Run) -> Vec<Value> {
     run.lines().iter().map(|line| line["url"].clone()).collect()
@@ -17,7 +17,7 @@ fn urls(run: &Run) -> Vec<Value> {
 async fn a_file_has_one_a_line() {
     let host = Host::with(HTTPS).await;
     let url = host.uri("https");
-    let file = CaFile::with(&format!("# of the lab\n\n  {url}  \r\n#{url}\n{url}?second"));
+    let file = TempFile::new("sites", "txt", &format!("# of the lab\n\n  {url}  \r\n#{url}\n{url}?second"));
     let run = check(&host, &["--no-drill", "--json", "--targets", file.path(), &format!("{url}?first")]).await;
     assert_eq!(run.code, 0, "{run:?}");
     let expected = [format!("{url}?first"), url.clone(), format!("{url}?second")];
@@ -42,7 +42,8 @@ async fn a_dash_is_stdin() {
 
 #[tokio::test]
 async fn bad_usage_is_64_and_explained_on_stderr() {
-    let (empty, binary) = (CaFile::with("# nothing\n\n"), CaFile::with_bytes(b"https://\xff/"));
+    let (empty, binary) = (TempFile::new("sites", "txt", "# nothing\n\n"), TempFile::new("sites", "txt", ""));
+    std::fs::write(binary.path(), b"https://\xff/").unwrap();
     let url = "http://127.0.0.1/";
     let bad: &[(&[&str], &str)] = &[
         (&[], "<URL"),
