@@ -137,10 +137,10 @@ async fn what_cannot_be_tried_is_down() {
 #[tokio::test]
 async fn the_worst_gives_the_code() {
     let good = Host::with(HTTPS).await;
-    let degraded = format!("http://127.0.0.8:{}/", good.sites.port());
+    let down = format!("http://127.0.0.8:{}/", good.sites.port());
     let url = good.uri("https");
     let run = check(&good, &["-q", "--no-drill", &url]).await;
     assert_eq!((run.code, &*run.out, &*run.err), (0, "", ""));
-    let run = check(&good, &["-q", "--no-drill", &url, &degraded, &url]).await;
+    let run = check(&good, &["-q", "--no-drill", &url, &down, &url]).await;
     assert_eq!((run.code, &*run.out, &*run.err), (2, "", ""));
 }
