@@ -40,7 +40,8 @@ fn assert_keys(value: &Value, keys: &Keys, tables: &BTreeMap<&str, Keys>) {
 
 /// The keys of what stands under `key`: those that its row names, or of a table that it leads to.
 fn within(key: &str, text: &'static str, tables: &BTreeMap<&str, Keys>) -> Keys {
-    let named: Vec<_> = quoted(text).into_iter().filter(|word| *word != "null").collect();
+    let is_key = |word: &&str| *word != "null" && !word.starts_with("--");
+    let named: Vec<_> = quoted(text).into_iter().filter(is_key).collect();
     match *named {
         _ if key == "race" => {
             let mut keys = tables["eyeballs get"].clone();
