@@ -21,6 +21,16 @@ const INDENT: usize = "degraded".len() + 2;
 /// Below it a cost is the noise of the moment.
 const NOTICEABLE: Duration = Duration::from_millis(20);
 
+/// Of the table of addresses, before those of the proxies.
+const OWN_COLUMNS: [(&str, Align); 6] = [
+    ("Address", Align::Left),
+    ("status", Align::Left),
+    ("TCP", Align::Right),
+    ("TLS", Align::Right),
+    ("server", Align::Right),
+    ("ping", Align::Right),
+];
+
 /// Which targets are shown with all that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
@@ -128,19 +138,18 @@ fn addresses(check: &Check, canvas: Canvas) -> String {
     if check.addresses.is_empty() {
         return String::new();
     }
-    let own = ["TCP", "TLS", "server", "ping"].map(|head| (head.to_owned(), Align::Right));
+    let own = OWN_COLUMNS.map(|(head, align)| (head.to_owned(), align));
     let vias = check.via.iter().map(|via| {
         let proxy = via.proxy.to_string();
         (format!("via {}", proxy.strip_prefix("socks5h://").unwrap_or(&proxy)), Align::Left)
     });
-    let first = [("Address", Align::Left), ("status", Align::Left)].map(|(head, align)| (head.to_owned(), align));
-    let mut table = Table::new(first.into_iter().chain(own).chain(vias));
+    let mut table = Table::new(own.into_iter().chain(vias));
     for address in &check.addresses {
         table.row(row(check, address));
     }
     if check.via.iter().any(|via| via.by_name.is_some()) {
         let mut cells = vec![Cell::new("by name", Style::new())];
-        cells.resize(6, Cell::maybe(None));
+        cells.resize(OWN_COLUMNS.len(), Cell::maybe(None));
         cells.extend(check.via.iter().map(|via| seen(via.by_name.as_ref())));
         table.row(Row { cells, texts: Vec::new() });
     }
@@ -218,8 +227,9 @@ fn facts(address: &AddressCheck) -> Vec<Cell> {
         let name = certificate.names.first().unwrap_or(&certificate.subject);
         format!("certificate {name} until {:#}", certificate.not_after)
     }));
-    if let Some(Ok(names)) = pointers.as_ref().filter(|names| names.as_ref().is_ok_and(|names| !names.is_empty())) {
-        let names: Vec<_> = names.iter().map(|name| name.strip_suffix('.').unwrap_or(name)).collect();
+    let names = pointers.iter().flatten().flatten().map(|name| name.strip_suffix('.').unwrap_or(name));
+    let names: Vec<_> = names.collect();
+    if !names.is_empty() {
         facts.push(format!("PTR {}", list(&names, " ")));
     }
     facts.extend(source.map(|source| format!("from {source}")));

@@ -22,7 +22,7 @@ use crate::progress::Progress;
 use crate::terminal::{Canvas, Output, Reader};
 use draw::Detail;
 
-/// Check whether sites are reachable, by each of their addresses, and what a broken family costs their users
+/// Check sites by each of their addresses, and what a broken family costs their users
 ///
 /// The first line is the verdict. A site is ok if all of its addresses serve: TCP, TLS with a certificate that is good
 /// for it, and a response without an error of the server. It is degraded if a user is served although an address, a
@@ -77,8 +77,9 @@ Examples:
   Is it reachable, by all of its addresses, and whom does it hurt if it is not?
     eyeballs check https://example.org/
 
-  Every site of a list, 50 at a time; the lines of those that are not ok:
-    eyeballs check --targets sites.txt --parallel 50 --json | jq -r 'select(.verdict != \"ok\") | .url + \" \" + .reason'
+  Every site of a list, 50 at a time, and those that are not ok for another program:
+    eyeballs check --targets sites.txt --parallel 50
+    eyeballs check --targets sites.txt --parallel 50 --json | jq -r 'select(.verdict != \"ok\") | .url'
 
   A list from another program, without a word, for a script:
     list-sites | eyeballs check --targets - --quiet || alert
@@ -90,7 +91,7 @@ Examples:
     eyeballs check --public-only https://example.org/
 
   Which addresses are at fault, and how?
-    eyeballs check --json https://example.org/ | jq -r '.addresses[] | select(.probe.fault) | .addr, .probe.fault.class'
+    eyeballs check --json https://example.org/ | jq -c '.addresses[] | [.addr, .probe.fault.class]'
 
 Exit codes:
   0 all are ok   1 some are degraded   2 some are down, or no URLs   64 bad usage";
