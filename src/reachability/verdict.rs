@@ -57,7 +57,7 @@ impl Verdict {
 
 fn judge(check: &Check) -> (Level, String) {
     if let Some(why) = check.race.failure() {
-        return (Level::Down, why);
+        return (Level::Down, nobody_serves(check).unwrap_or(why));
     }
     let mut wrong: Vec<String> = Vec::new();
     wrong.extend(check.lookups.iter().filter_map(|lookup| {
@@ -74,10 +74,21 @@ fn judge(check: &Check) -> (Level, String) {
         return (Level::Ok, serving(check));
     }
     let mut reason = wrong.join("; ");
-    if !faulty.is_empty() {
+    if !faulty.is_empty() && !check.drill.is_empty() {
         reason += &format!("; {}", losses(&check.drill));
     }
     (Level::Degraded, reason)
+}
+
+/// What is wrong with each address that could be tried, where none serves.
+fn nobody_serves(check: &Check) -> Option<String> {
+    let tried = check.addresses.iter().filter_map(|address| match &address.probe.fault {
+        Some(fault) if fault.class.is_unchecked() => None,
+        fault => Some((address, fault.as_ref())),
+    });
+    let faults = tried.map(|(address, fault)| Some(format!("{} {}", check.label(address.addr), fault?)));
+    let faults = faults.collect::<Option<Vec<_>>>()?;
+    (!faults.is_empty()).then(|| format!("no address serves: {}", faults.join("; ")))
 }
 
 fn serving(check: &Check) -> String {

@@ -5,37 +5,12 @@ use serde_json::{Value, json};
 
 use crate::host::{HOST, HTTP, HTTPS, Host, V4};
 use crate::lab::{HttpsRecord, Reply, Site};
+use crate::schema::assert_documented;
 use crate::tool::{Get, answering, run};
 
 #[track_caller]
-fn assert_keys(value: &Value, expected: &[&str]) {
-    let mut expected = expected.to_vec();
-    expected.sort_unstable();
-    let mut keys: Vec<_> = value.as_object().expect("an object").keys().map(String::as_str).collect();
-    keys.sort_unstable();
-    assert_eq!(keys, expected);
-}
-
-#[track_caller]
 fn assert_schema(line: &Value) {
-    let keys =
-        ["url", "ok", "error", "remote_addr", "local_addr", "family", "phases", "queries", "attempts", "tls", "http"];
-    assert_keys(line, &keys);
-    assert_keys(&line["phases"], &["dns", "connect", "tls", "ttfb", "total"]);
-    for query in line["queries"].as_array().unwrap() {
-        assert_keys(query, &["name", "type", "start", "end", "outcome", "answers"]);
-    }
-    for attempt in line["attempts"].as_array().unwrap() {
-        assert_keys(attempt, &["addr", "family", "start", "tcp", "end", "outcome", "stage", "error"]);
-    }
-    let present = |key: &str, keys: &[&str]| {
-        if !line[key].is_null() {
-            assert_keys(&line[key], keys);
-        }
-    };
-    present("error", &["stage", "message"]);
-    present("tls", &["version", "alpn", "cipher", "resumed", "ech", "not_after"]);
-    present("http", &["status", "version", "body_bytes", "body"]);
+    assert_documented(line, "eyeballs get");
 }
 
 /// A number of milliseconds.

@@ -7,10 +7,12 @@ mod lab;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
 mod exit_codes;
 mod json;
 mod options;
 mod output;
+mod schema;
 mod serve;
 mod strategies;
 mod tool;

@@ -8,30 +8,33 @@ use crate::tool::{Get, Run, answering, output, run};
 
 /// The drawing without what differs from run to run: ports, times, and how long the bars are. Runs of blanks and of
 /// marks become one, and so does the scale.
-fn masked(text: &str, port: u16) -> Vec<String> {
+pub(crate) fn masked(text: &str, port: u16) -> Vec<String> {
     text.replace(&port.to_string(), "PORT").lines().map(masked_line).collect()
 }
 
 fn masked_line(line: &str) -> String {
-    if line.trim_start().starts_with("start") {
-        return "SCALE".into();
+    let words: Vec<_> = line.split_whitespace().map(|word| if is_time(word) { "T" } else { word }).collect();
+    if let Some(scale) = words.windows(2).position(|pair| pair == ["start", "end"]) {
+        return [&words[..scale], &["SCALE"]].concat().join(" ");
     }
-    let mut masked = String::new();
-    for word in line.split_whitespace() {
-        let is_time = word.split_once('.').is_some_and(|(ms, tenth)| {
-            ms.bytes().chain(tenth.bytes()).all(|byte| byte.is_ascii_digit()) && tenth.len() == 1
-        });
-        masked += if is_time { "T" } else { word };
-        masked.push(' ');
-    }
+    let masked = words.join(" ");
     let mut short = String::new();
-    for char in masked.trim_end().chars() {
+    for char in masked.chars() {
         if !("─━█░-=#.".contains(char) && short.ends_with(char)) {
             short.push(char);
         }
     }
     // Blanks within a bar tell when something was.
     short.replace("│ ", "│").replace(" │", "│").replace("| ", "|").replace(" |", "|")
+}
+
+/// One of milliseconds with their tenth, or a cost.
+fn is_time(word: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match word.trim_start_matches('(').split_once('.') {
+        Some((ms, tenth)) => is_number(ms) && is_number(tenth) && tenth.len() == 1,
+        None => word.strip_prefix('+').is_some_and(is_number),
+    }
 }
 
 async fn fallback() -> Host {

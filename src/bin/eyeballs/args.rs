@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
+use crate::check::CheckArgs;
 use crate::get::GetArgs;
 use crate::serve::ServeArgs;
 use values::{milliseconds, name_server};
@@ -25,6 +26,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Get(GetArgs),
+    Check(CheckArgs),
     Serve(ServeArgs),
 }
 

@@ -7,7 +7,7 @@ use http::Uri;
 use hyper_happy_eyeballs::reachability::Checker;
 use hyper_happy_eyeballs::resolve::HickoryResolver;
 use hyper_happy_eyeballs::{
-    AddressPolicy, BuildError, Builder, Config, Families, HappyEyeballsConnector, Host, Origin, Pacing,
+    AddressPolicy, BuildError, Builder, Config, Error, Families, HappyEyeballsConnector, Host, Origin, Pacing,
 };
 
 use crate::args::{ConnectOptions, Override, Strategy};
@@ -89,20 +89,24 @@ impl<T> PerHost<T> {
 
 /// A URL that can be fetched, and its origin; or what is wrong with it.
 pub(crate) fn parse(url: &str) -> Result<(Uri, Origin), String> {
+    if !url.contains("://") {
+        return Err(format!("it has no scheme, http:// or https://: write https://{url}"));
+    }
     let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
-    match uri.scheme_str() {
-        None => return Err("it has no scheme, http:// or https://".into()),
-        Some("http" | "https") => {}
-        Some(_) => return Err("its scheme is neither http nor https".into()),
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err("its scheme is neither http nor https".into());
     }
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err("it has a user name, which would not be sent".into());
     }
-    let origin = Origin::from_uri(&uri).map_err(|error| {
-        let text = error.to_string();
-        text.strip_prefix("invalid URL, ").unwrap_or(&text).to_owned()
-    })?;
+    let origin = Origin::from_uri(&uri).map_err(|error| unfit(&error))?;
     Ok((uri, origin))
+}
+
+/// What is wrong with a URL.
+pub(crate) fn unfit(error: &Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix("invalid URL, ").unwrap_or(&text).to_owned()
 }
 
 fn builder(options: &ConnectOptions, timeout: Duration) -> Result<Builder, Fault> {

@@ -4,11 +4,13 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod check;
 mod connect;
 mod exit;
 mod get;
 mod progress;
 mod serve;
+mod table;
 mod terminal;
 mod tls;
 mod waterfall;
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Get(args) => get::run(&args).await,
+            Command::Check(args) => check::run(&args).await,
             Command::Serve(args) => serve::run(args).await,
         }
     });

@@ -59,11 +59,6 @@ impl Canvas {
     }
 }
 
-/// Columns of stderr, if it is a terminal.
-pub(crate) fn stderr_width() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0))
-}
-
 /// Whether the locale has UTF-8; Windows has none that would say.
 fn unicode() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(env::var_os).find(|value| !value.is_empty());

@@ -93,11 +93,11 @@ impl Tone {
     }
 }
 
-/// Draws `rows` on an axis that ends at `end`, a line each, below a line with the scale.
-pub(crate) fn draw(rows: &[Row], end: Duration, canvas: Canvas) -> String {
-    let layout = Layout::new(rows, end, canvas);
+/// Draws `rows` on an axis that ends at `end`, a line each, below a line with the title and the scale.
+pub(crate) fn draw(title: &str, rows: &[Row], end: Duration, canvas: Canvas) -> String {
+    let layout = Layout::new(title, rows, end, canvas);
     let mut drawing = String::new();
-    layout.scale(&mut drawing);
+    layout.scale(&mut drawing, title);
     for row in rows {
         layout.row(&mut drawing, row);
     }
@@ -114,9 +114,10 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(rows: &[Row], axis_end: Duration, canvas: Canvas) -> Self {
+    fn new(title: &str, rows: &[Row], axis_end: Duration, canvas: Canvas) -> Self {
         let lengths = |of: fn(&Row) -> &str| rows.iter().map(move |row| of(row).chars().count());
-        let label = lengths(|row| &row.label).max().unwrap_or_default().min(LONGEST_LABEL);
+        let label = lengths(|row| &row.label).chain([title.chars().count()]).max();
+        let label = label.unwrap_or_default().min(LONGEST_LABEL);
         let time = rows.iter().flat_map(|row| [Some(row.start), row.end]).flatten().chain([axis_end]);
         let time = time.map(|time| millis(time).len()).max().unwrap_or_default().max("start".len());
         // Between the columns there are two blanks, and the bar has edges.
@@ -125,12 +126,14 @@ impl Layout {
         let text = lengths(|row| &row.text).map(|length| length + 2).filter(|length| *length <= rest / 2).max();
         // The scale has its unit there.
         let text = text.unwrap_or_default().max(" ms".len());
-        let bar = rest.saturating_sub(text).clamp(SHORTEST_BAR, LONGEST_BAR);
+        // Beside a long address on a narrow terminal there is hardly room for a bar.
+        let longest = rest.saturating_sub(" ms".len()).clamp(1, LONGEST_BAR);
+        let bar = rest.saturating_sub(text).max(SHORTEST_BAR).min(longest);
         Self { canvas, axis_end, label, time, bar, text: rest.saturating_sub(bar) }
     }
 
     /// Where the axis has round numbers.
-    fn scale(&self, drawing: &mut String) {
+    fn scale(&self, drawing: &mut String, title: &str) {
         let Self { label, time, bar, .. } = *self;
         let mut ticks = String::new();
         let step = self.step();
@@ -141,7 +144,8 @@ impl Layout {
                 ticks += &text;
             }
         }
-        let _ = writeln!(drawing, "{DIM}{:label$}  {:>time$} {:>time$}   {ticks:bar$}  ms{DIM:#}", "", "start", "end");
+        let _ = write!(drawing, "{BOLD}{title:label$}{BOLD:#}  ");
+        let _ = writeln!(drawing, "{DIM}{:>time$} {:>time$}   {ticks:bar$}  ms{DIM:#}", "start", "end");
     }
 
     fn row(&self, drawing: &mut String, row: &Row) {

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use hyper_happy_eyeballs::reachability::{Certificate, Response};
+use hyper_happy_eyeballs::reachability::{Certificate, Fetch, Response};
 use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport, FailureKind, QueryReport, Stage};
-use hyper_happy_eyeballs::resolve::{QueryKind, ResolveErrorKind};
-use hyper_happy_eyeballs::{Report, TlsInfo};
+use hyper_happy_eyeballs::resolve::{QueryKind, ResolveError, ResolveErrorKind};
+use hyper_happy_eyeballs::{Origin, Report, TlsInfo};
 
-use super::fetch::Fetch;
+use super::fetch::Failure;
 use crate::terminal::Canvas;
 use crate::waterfall::{self, BAD, BOLD, DIM, GOOD, Mark, Row, Span, Tone, clean, millis, wrapped};
 use crate::words::http_version;
@@ -17,33 +17,72 @@ use crate::words::http_version;
 const SHOWN: usize = 4;
 
 /// Lines, or nothing if nothing was tried.
-pub(crate) fn drawing(fetch: &Fetch, canvas: Canvas) -> String {
+pub(crate) fn drawing(url: &str, fetch: &Fetch, canvas: Canvas) -> String {
     let Some(report) = &fetch.report else { return String::new() };
-    let mut drawing = headline(fetch, report);
+    let mut drawing = headline(url, report) + &race("", fetch, canvas);
+    if let Some(response) = &fetch.response {
+        let unit = if response.body_bytes == 1 { "byte" } else { "bytes" };
+        let _ = write!(drawing, "{}, {} {unit}", status(response), response.body_bytes);
+        let _ = writeln!(drawing, " in {} ms", millis(fetch.total));
+    }
+    drawing
+}
+
+/// The waterfall below `title`, and what TLS agreed on; nothing if nothing was tried.
+pub(crate) fn race(title: &str, fetch: &Fetch, canvas: Canvas) -> String {
+    let mut drawing = String::new();
+    let Some(report) = &fetch.report else { return drawing };
     // The body may take long, and tells nothing of the race.
     let end = fetch.response.as_ref().map_or(fetch.total, |response| response.first_byte);
     let rows = rows(fetch, report);
     if !rows.is_empty() {
-        drawing += &waterfall::draw(&rows, end, canvas);
+        drawing += &waterfall::draw(title, &rows, end, canvas);
     }
     if let Some(tls) = fetch.connection.as_ref().and_then(|connection| connection.tls.as_ref()) {
         for line in wrapped(&tls_facts(tls), canvas.width) {
             let _ = writeln!(drawing, "{DIM}{line}{DIM:#}");
         }
     }
-    if let Some(response) = &fetch.response {
-        status(&mut drawing, fetch, response);
-    }
     drawing
 }
 
-/// The URL as it may be printed.
-pub(crate) fn url(fetch: &Fetch) -> String {
-    clean(&fetch.url)
+/// Version, status, and where it leads.
+pub(crate) fn status(response: &Response) -> String {
+    let status = response.status;
+    let style = match status.as_u16() {
+        200..=299 => GOOD,
+        300..=399 => AnsiColor::Cyan.on_default(),
+        400..=499 => AnsiColor::Yellow.on_default(),
+        500.. => BAD,
+        _ => Style::new(),
+    };
+    let mut line = format!("{BOLD}{}{BOLD:#} {style}{}{style:#}", http_version(response.version), status.as_u16());
+    if let Some(reason) = status.canonical_reason() {
+        let _ = write!(line, " {style}{reason}{style:#}");
+    }
+    if let Some(location) = response.location.as_deref().filter(|_| status.is_redirection()) {
+        let _ = write!(line, " to {}", clean(location));
+    }
+    line
 }
 
-fn headline(fetch: &Fetch, report: &Report) -> String {
-    let url = url(fetch);
+/// Why there is no answer.
+pub(crate) fn unresolved(error: &ResolveError) -> (String, Tone) {
+    match error.kind() {
+        ResolveErrorKind::NoData => ("no records".into(), Tone::Lost),
+        ResolveErrorKind::NxDomain => ("no such name".into(), Tone::Lost),
+        _ => (clean(&error.to_string()), Tone::Failed),
+    }
+}
+
+/// The name that was asked for, as people want to see it.
+pub(crate) fn asked<'a>(name: &'a str, origin: &Origin) -> &'a str {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    // Where HTTPS records of another port than 443 are (RFC 9460 section 9.1); it is that of the URL.
+    name.strip_prefix(&format!("_{}._https.", origin.port())).unwrap_or(name)
+}
+
+fn headline(url: &str, report: &Report) -> String {
     let elapsed = millis(report.elapsed());
     match report.winner() {
         Some(winner) => {
@@ -62,23 +101,15 @@ fn rows(fetch: &Fetch, report: &Report) -> Vec<Row> {
 fn query(query: &QueryReport, report: &Report) -> Row {
     let (text, tone) = match query.result() {
         None => ("unanswered".into(), Tone::Lost),
-        Some(Err(error)) => match error.kind() {
-            ResolveErrorKind::NoData => ("no records".into(), Tone::Lost),
-            ResolveErrorKind::NxDomain => ("no such name".into(), Tone::Lost),
-            _ => (error.to_string(), Tone::Failed),
-        },
+        Some(Err(error)) => unresolved(error),
         Some(Ok(_)) if query.kind() == QueryKind::Https => (list(query.services(), "; "), Tone::Plain),
         Some(Ok(addrs)) => {
             let ips: Vec<_> = addrs.iter().map(|addr| addr.ip()).collect();
             (list(&ips, " "), Tone::Plain)
         }
     };
-    let name = query.name();
-    let name = name.strip_suffix('.').unwrap_or(name);
-    // Where HTTPS records of another port than 443 are (RFC 9460 section 9.1); it is that of the URL.
-    let name = name.strip_prefix(&format!("_{}._https.", report.origin().port())).unwrap_or(name);
     Row {
-        label: clean(&format!("{} {name}", query.kind())),
+        label: clean(&format!("{} {}", query.kind(), asked(query.name(), report.origin()))),
         start: query.start(),
         end: query.end(),
         spans: vec![Span { start: query.start(), mark: Mark::Dns }],
@@ -122,7 +153,7 @@ fn attempt(attempt: &AttemptReport, report: &Report) -> Row {
 /// From the connection to the first byte of the response.
 fn request(fetch: &Fetch, report: &Report) -> Option<Row> {
     let start = report.winner()?.end()?;
-    let (end, text, tone) = match (&fetch.response, &fetch.failure) {
+    let (end, text, tone) = match (&fetch.response, Failure::of(fetch)) {
         (Some(response), _) => (response.first_byte, "first byte".into(), Tone::Plain),
         (None, Some(failure)) => (fetch.total, failure.brief(), Tone::Failed),
         (None, None) => return None,
@@ -141,27 +172,7 @@ fn tls_facts(tls: &TlsInfo) -> String {
     facts.join(", ")
 }
 
-fn status(drawing: &mut String, fetch: &Fetch, response: &Response) {
-    let style = match response.status.as_u16() {
-        200..=299 => GOOD,
-        300..=399 => AnsiColor::Cyan.on_default(),
-        400..=499 => AnsiColor::Yellow.on_default(),
-        500.. => BAD,
-        _ => Style::new(),
-    };
-    let status = response.status;
-    let _ = write!(drawing, "{BOLD}{}{BOLD:#} {style}{}{style:#}", http_version(response.version), status.as_u16());
-    if let Some(reason) = status.canonical_reason() {
-        let _ = write!(drawing, " {style}{reason}{style:#}");
-    }
-    if let Some(location) = response.location.as_deref().filter(|_| status.is_redirection()) {
-        let _ = write!(drawing, " to {}", clean(location));
-    }
-    let unit = if response.body_bytes == 1 { "byte" } else { "bytes" };
-    let _ = writeln!(drawing, ", {} {unit} in {} ms", response.body_bytes, millis(fetch.total));
-}
-
-fn list<T: ToString>(items: &[T], separator: &str) -> String {
+pub(crate) fn list<T: ToString>(items: &[T], separator: &str) -> String {
     let mut texts: Vec<_> = items.iter().take(SHOWN).map(ToString::to_string).collect();
     if items.len() > SHOWN {
         texts.push(format!("and {} more", items.len() - SHOWN));

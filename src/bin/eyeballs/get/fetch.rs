@@ -1,25 +1,29 @@
 //! One URL over a connection of its own.
 
 use std::error::Error as StdError;
-use std::sync::Arc;
-use std::time::Duration;
 
-use hyper_happy_eyeballs::reachability::{self, Connection, FetchError, HttpError, Limits, Response};
-use hyper_happy_eyeballs::{Error, Report};
+use hyper_happy_eyeballs::Error;
+use hyper_happy_eyeballs::reachability::{self, Fetch, FetchError, HttpError, Limits};
 
 use crate::connect::{Connectors, parse};
 use crate::exit::Stage;
 use crate::waterfall::{clean, millis};
 
-/// What came of a URL. Times are from the start of the connect.
-pub(crate) struct Fetch {
+/// What came of a URL.
+pub(crate) struct Fetched {
+    /// As it was given.
     pub(crate) url: String,
-    /// None if the URL was refused before anything was tried.
-    pub(crate) report: Option<Arc<Report>>,
-    pub(crate) connection: Option<Connection>,
-    pub(crate) response: Option<Response>,
-    pub(crate) total: Duration,
-    pub(crate) failure: Option<Failure>,
+    /// Or what is wrong with the URL.
+    pub(crate) result: Result<Fetch, String>,
+}
+
+impl Fetched {
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        match &self.result {
+            Ok(fetch) => Failure::of(fetch),
+            Err(why) => Some(Failure::uri(why)),
+        }
+    }
 }
 
 pub(crate) struct Failure {
@@ -31,6 +35,13 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    pub(crate) fn of(fetch: &Fetch) -> Option<Self> {
+        fetch.error.as_ref().map(|error| match error {
+            FetchError::Connect(error) => Self::connect(error),
+            FetchError::Http(error) => Self::http(error),
+        })
+    }
+
     /// In words for somebody who has the drawing.
     pub(crate) fn brief(&self) -> String {
         match (&self.cause, self.stage) {
@@ -63,22 +74,12 @@ impl Failure {
 }
 
 /// Fetches `url` over a fresh connection.
-pub(crate) async fn fetch(connectors: &Connectors, url: &str) -> Fetch {
-    let url = url.to_owned();
-    let (uri, origin) = match parse(&url) {
-        Ok(parsed) => parsed,
-        Err(why) => {
-            let failure = Some(Failure::uri(&why));
-            return Fetch { url, report: None, connection: None, response: None, total: Duration::ZERO, failure };
-        }
+pub(crate) async fn fetch(connectors: &Connectors, url: &str) -> Fetched {
+    let result = match parse(url) {
+        Ok((uri, origin)) => Ok(reachability::fetch(connectors.of(&origin), &uri, Limits::default()).await),
+        Err(why) => Err(why),
     };
-    let fetched = reachability::fetch(connectors.of(&origin), &uri, Limits::default()).await;
-    let failure = fetched.error.as_ref().map(|error| match error {
-        FetchError::Connect(error) => Failure::connect(error),
-        FetchError::Http(error) => Failure::http(error),
-    });
-    let reachability::Fetch { report, connection, response, total, .. } = fetched;
-    Fetch { url, report, connection, response, total, failure }
+    Fetched { url: url.to_owned(), result }
 }
 
 /// An error and its causes, each said once: many repeat theirs.

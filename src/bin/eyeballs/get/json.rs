@@ -7,13 +7,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hyper_happy_eyeballs::reachability::{Certificate, Response};
+use hyper_happy_eyeballs::reachability::{Certificate, Fetch, Response};
 use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport, QueryReport, Stage};
-use hyper_happy_eyeballs::resolve::{QueryKind, ResolveErrorKind};
+use hyper_happy_eyeballs::resolve::{QueryKind, ResolveError, ResolveErrorKind};
 use hyper_happy_eyeballs::{Report, TlsInfo};
 use serde::Serialize;
 
-use super::fetch::{self, Fetch};
+use super::fetch::{Failure, Fetched};
 use crate::words::http_version;
 
 /// One fetch.
@@ -21,9 +21,16 @@ use crate::words::http_version;
 struct Line<'a> {
     /// As it was given.
     url: &'a str,
+    #[serde(flatten)]
+    race: Race<'a>,
+}
+
+/// One connect and request.
+#[derive(Serialize)]
+pub(crate) struct Race<'a> {
     /// Whether a response came and its body was read to the end, whatever the status.
     ok: bool,
-    error: Option<Error<'a>>,
+    error: Option<Error>,
     /// Address and port of the winner.
     remote_addr: Option<SocketAddr>,
     local_addr: Option<SocketAddr>,
@@ -39,14 +46,14 @@ struct Line<'a> {
 }
 
 #[derive(Serialize)]
-struct Error<'a> {
+struct Error {
     /// `uri`, `dns`, `policy`, `tcp`, `tls`, `certificate`, `http` or `timeout`.
     stage: &'static str,
-    message: &'a str,
+    message: String,
 }
 
 /// When each phase was over.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Phases {
     /// The first answer with addresses came; 0 where the URL has an address.
     dns: Option<f64>,
@@ -117,38 +124,46 @@ struct Http {
     body: String,
 }
 
-/// The object of `fetch` with its line feed.
-pub(crate) fn line(fetch: &Fetch) -> String {
-    // There are no maps with other keys than strings, and nothing else can fail.
-    serde_json::to_string(&Line::of(fetch)).unwrap_or_default() + "\n"
+/// The object of `fetched` with its line feed.
+pub(crate) fn line(fetched: &Fetched) -> String {
+    object(&Line { url: &fetched.url, race: Race::new(fetched.result.as_ref().ok(), fetched.failure()) })
 }
 
-impl<'a> Line<'a> {
-    fn of(fetch: &'a Fetch) -> Self {
-        let report = fetch.report.as_deref();
-        let connection = fetch.connection.as_ref();
+/// `line` as JSON with its line feed.
+pub(crate) fn object(line: &impl Serialize) -> String {
+    // There are no maps with other keys than strings, and nothing else can fail.
+    serde_json::to_string(line).unwrap_or_default() + "\n"
+}
+
+impl<'a> Race<'a> {
+    pub(crate) fn of(fetch: &'a Fetch) -> Self {
+        Self::new(Some(fetch), Failure::of(fetch))
+    }
+
+    fn new(fetch: Option<&'a Fetch>, failure: Option<Failure>) -> Self {
+        let report = fetch.and_then(|fetch| fetch.report.as_deref());
+        let connection = fetch.and_then(|fetch| fetch.connection.as_ref());
         let remote_addr = connection.and_then(|connection| connection.remote);
         Self {
-            url: &fetch.url,
-            ok: fetch.failure.is_none(),
-            error: fetch.failure.as_ref().map(Error::of),
+            ok: failure.is_none(),
+            error: failure.map(Error::of),
             remote_addr,
             local_addr: connection.and_then(|connection| connection.local),
             family: remote_addr.map(family),
-            phases: Phases::of(fetch),
+            phases: fetch.map(Phases::of).unwrap_or_default(),
             queries: report.map_or_else(Vec::new, |report| report.queries().iter().map(Query::of).collect()),
             attempts: report.map_or_else(Vec::new, |report| {
                 report.attempts().iter().map(|attempt| Attempt::of(attempt, report)).collect()
             }),
             tls: connection.and_then(|connection| connection.tls.as_ref()).map(Tls::of),
-            http: fetch.response.as_ref().map(Http::of),
+            http: fetch.and_then(|fetch| fetch.response.as_ref()).map(Http::of),
         }
     }
 }
 
-impl<'a> Error<'a> {
-    fn of(failure: &'a fetch::Failure) -> Self {
-        Self { stage: failure.stage.name(), message: &failure.message }
+impl Error {
+    fn of(failure: Failure) -> Self {
+        Self { stage: failure.stage.name(), message: failure.message }
     }
 }
 
@@ -176,16 +191,7 @@ impl<'a> Query<'a> {
             Some(Ok(addrs)) => addrs.iter().map(|addr| addr.ip().to_string()).collect(),
             Some(Err(_)) | None => Vec::new(),
         };
-        let outcome = query.result().map(|result| match result.map_err(|error| error.kind()) {
-            Ok(_) if answers.is_empty() => "nodata",
-            Ok(_) => "answer",
-            Err(ResolveErrorKind::NoData) => "nodata",
-            Err(ResolveErrorKind::NxDomain) => "nxdomain",
-            Err(ResolveErrorKind::ServFail) => "servfail",
-            Err(ResolveErrorKind::Refused) => "refused",
-            Err(ResolveErrorKind::Timeout) => "timeout",
-            Err(_) => "error",
-        });
+        let outcome = query.result().map(|result| outcome(result.err(), &answers));
         Self {
             name: query.name(),
             r#type: query.kind().to_string(),
@@ -246,12 +252,26 @@ impl Http {
     }
 }
 
-fn family(addr: SocketAddr) -> &'static str {
+/// How a query ended that gave these answers.
+pub(crate) fn outcome(error: Option<&ResolveError>, answers: &[String]) -> &'static str {
+    match error.map(ResolveError::kind) {
+        None if answers.is_empty() => "nodata",
+        None => "answer",
+        Some(ResolveErrorKind::NoData) => "nodata",
+        Some(ResolveErrorKind::NxDomain) => "nxdomain",
+        Some(ResolveErrorKind::ServFail) => "servfail",
+        Some(ResolveErrorKind::Refused) => "refused",
+        Some(ResolveErrorKind::Timeout) => "timeout",
+        Some(_) => "error",
+    }
+}
+
+pub(crate) fn family(addr: SocketAddr) -> &'static str {
     if addr.is_ipv4() { "ipv4" } else { "ipv6" }
 }
 
 /// With a resolution of a microsecond.
-fn millis(time: Duration) -> f64 {
+pub(crate) fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 

@@ -1,12 +1,13 @@
 //! `eyeballs get`: fetches URLs, and draws or tells how each was reached.
 
-mod draw;
-mod fetch;
-mod json;
+pub(crate) mod draw;
+pub(crate) mod fetch;
+pub(crate) mod json;
 
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::args::{ConnectOptions, OutputOptions, RepeatOptions};
@@ -15,7 +16,8 @@ use crate::connect::Connectors;
 use crate::exit::{Fault, Stage};
 use crate::progress::Progress;
 use crate::terminal::{Canvas, Output, Reader};
-use fetch::{Fetch, fetch};
+use crate::waterfall::clean;
+use fetch::{Fetched, fetch};
 
 /// Fetch URLs, one after the other, and draw how each was reached
 ///
@@ -77,7 +79,6 @@ Exit codes:
 pub(crate) async fn run(args: &GetArgs) -> Result<ExitCode, Fault> {
     let connectors = Connectors::new(&args.connect)?;
     let mut printer = Printer::new(&args.output);
-    let progress = Progress::new(args.output.quiet);
     let mut first_failed = None;
     for round in 0..args.repeat.repeat {
         if round > 0
@@ -86,8 +87,11 @@ pub(crate) async fn run(args: &GetArgs) -> Result<ExitCode, Fault> {
             sleep(pause).await;
         }
         for url in &args.urls {
-            let fetched = progress.during(url, fetch(&connectors, url)).await;
-            first_failed = first_failed.or_else(|| Some(fetched.failure.as_ref()?.stage));
+            let progress = Progress::of_one(url, args.output.quiet);
+            let fetched = progress.during(fetch(&connectors, url)).await;
+            // Where all fail at once, the runtime would never come to the sockets that are closed.
+            yield_now().await;
+            first_failed = first_failed.or_else(|| Some(fetched.failure()?.stage));
             if printer.print(&fetched)? == Reader::Gone {
                 return Ok(exit_code(first_failed));
             }
@@ -113,7 +117,7 @@ impl<'a> Printer<'a> {
         Self { options, output: Output::new(options.no_color), canvas: Canvas::detect(), is_first: true }
     }
 
-    fn print(&mut self, fetched: &Fetch) -> Result<Reader, Fault> {
+    fn print(&mut self, fetched: &Fetched) -> Result<Reader, Fault> {
         match self.options {
             OutputOptions { json: true, .. } => self.output.print(&json::line(fetched)),
             OutputOptions { quiet: true, .. } => Ok(Reader::Listens),
@@ -121,13 +125,14 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn draw(&mut self, fetched: &Fetch) -> Result<Reader, Fault> {
-        let drawing = draw::drawing(fetched, self.canvas);
+    fn draw(&mut self, fetched: &Fetched) -> Result<Reader, Fault> {
+        let url = clean(&fetched.url);
+        let drawing = fetched.result.as_ref().map_or_else(|_| String::new(), |it| draw::drawing(&url, it, self.canvas));
         let gap = if self.is_first || drawing.is_empty() { "" } else { "\n" };
         self.is_first &= drawing.is_empty();
         let reader = self.output.print(&format!("{gap}{drawing}"))?;
-        if let Some(failure) = &fetched.failure {
-            complain(format_args!("{}: {}", draw::url(fetched), failure.brief()));
+        if let Some(failure) = fetched.failure() {
+            complain(format_args!("{url}: {}", failure.brief()));
         }
         Ok(reader)
     }

@@ -20,7 +20,7 @@ fn race() -> Vec<Row> {
 }
 
 fn plain(rows: &[Row], end: u64, width: usize, unicode: bool) -> Vec<String> {
-    let drawing = draw(rows, ms(end), Canvas { width, unicode });
+    let drawing = draw("", rows, ms(end), Canvas { width, unicode });
     let plain = anstream::adapter::strip_str(&drawing).to_string();
     plain.lines().map(|line| line.trim_end().to_owned()).collect()
 }
