@@ -7,7 +7,9 @@ mod lab;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browser;
 mod exit_codes;
+mod html;
 mod json;
 mod options;
 mod output;

@@ -57,17 +57,13 @@ pub(crate) async fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Run {
     output(eyeballs(args)).await
 }
 
-/// A file of roots, as long as it lives.
-pub(crate) struct CaFile(PathBuf);
+/// A file in cargo's directory, as long as it lives.
+pub(crate) struct TempFile(PathBuf);
 
-impl CaFile {
-    pub(crate) fn new(ca: &Ca) -> Self {
-        Self::with(&ca.pem())
-    }
-
-    pub(crate) fn with(text: &str) -> Self {
+impl TempFile {
+    pub(crate) fn new(name: &str, extension: &str, text: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("roots-{}-{}.pem", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{name}-{}-{}.{extension}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::write(&path, text).expect("cargo's directory can be written");
         Self(path)
@@ -78,9 +74,26 @@ impl CaFile {
     }
 }
 
-impl Drop for CaFile {
+impl Drop for TempFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A file of roots, as long as it lives.
+pub(crate) struct CaFile(TempFile);
+
+impl CaFile {
+    pub(crate) fn new(ca: &Ca) -> Self {
+        Self::with(&ca.pem())
+    }
+
+    pub(crate) fn with(text: &str) -> Self {
+        Self(TempFile::new("roots", "pem", text))
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.path()
     }
 }
 
