@@ -62,7 +62,7 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
 pub struct Timestamp(ASN1Time);
 
 impl Timestamp {
-    /// Of the system's clock; `None` beyond the year 9999.
+    /// Of the system's clock; `None` before 1970 and after 9999.
     pub fn of(time: SystemTime) -> Option<Self> {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         ASN1Time::from_timestamp(since.as_secs().try_into().ok()?).ok().map(Self)

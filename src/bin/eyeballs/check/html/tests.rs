@@ -95,8 +95,8 @@ async fn text_from_the_network_is_shown_and_nothing_else() {
     markup::assert_well_formed(&page);
 }
 
-#[tokio::test]
-async fn the_title_is_text_too() {
+#[test]
+fn the_title_is_text_too() {
     let page = rendered(of("</title><img src=x>\u{202e}", Err("</p><img src=x>".into())));
     assert!(!page.contains("<img") && !page.contains('\u{202e}'), "{page}");
     markup::assert_well_formed(&page);
@@ -245,8 +245,15 @@ async fn an_only_target_is_open_and_has_no_summary() {
     assert!(page.contains("<title>http://www.test/: ok</title>"), "{page}");
 }
 
-#[tokio::test]
-async fn every_level_has_a_shape_and_a_word_of_its_own() {
+#[test]
+fn the_page_tells_when_it_was() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let page = page(&[of("nonsense", Err("bad".into()))], now);
+    assert!(page.contains("<time datetime=\"2001-09-09T01:46:40Z\">2001-09-09 01:46:40 UTC</time>"), "{page}");
+}
+
+#[test]
+fn every_level_has_a_shape_and_a_word_of_its_own() {
     let shapes = [Level::Ok, Level::Degraded, Level::Down].map(|level| icon(level).into_string());
     assert!(shapes[0] != shapes[1] && shapes[1] != shapes[2] && shapes[2] != shapes[0]);
     let page = rendered(of("nonsense", Err("bad".into())));
