@@ -66,6 +66,12 @@ impl Timestamp {
         ASN1Time::from_timestamp(seconds.try_into().ok()?).ok().map(Self)
     }
 
+    /// Of the system's clock; `None` before 1970 and after 9999.
+    pub fn of(time: SystemTime) -> Option<Self> {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Self::from_unix(since.as_secs())
+    }
+
     /// Seconds since 1970, negative before.
     pub fn unix(self) -> i64 {
         self.0.timestamp()

@@ -7,8 +7,10 @@ mod lab;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browser;
 mod check;
 mod exit_codes;
+mod html;
 mod json;
 mod options;
 mod output;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use hyper_happy_eyeballs::Error;
@@ -123,6 +124,10 @@ impl Fault {
 
     pub(crate) fn output(error: &io::Error) -> Self {
         Self { exit: Exit::Output, message: format!("stdout cannot be written: {error}") }
+    }
+
+    pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
+        Self { exit: Exit::Output, message: format!("{} cannot be written: {error}", path.display()) }
     }
 
     pub(crate) fn exit(&self) -> Exit {

@@ -196,18 +196,10 @@ impl Layout {
         }
     }
 
-    /// The least of 1, 2, 5, 10, 20 ... ms whose numbers stand well apart.
+    /// Such that the numbers of the scale stand well apart.
     fn step(&self) -> Duration {
         let longest = self.axis_end.as_millis().to_string().len();
-        let mut unit = Duration::from_millis(1);
-        loop {
-            for step in [unit, unit * 2, unit * 5] {
-                if step >= self.axis_end || self.column(step) >= longest + 4 {
-                    return step;
-                }
-            }
-            unit *= 10;
-        }
+        step(self.axis_end, |step| self.column(step) >= longest + 4)
     }
 
     fn edge(&self) -> String {
@@ -226,9 +218,25 @@ impl Layout {
     }
 }
 
-/// Without control characters, which could write anywhere on the terminal.
+/// Between the ticks of an axis that ends at `end`: the least of 1, 2, 5, 10, 20 ... ms that is `wide` enough.
+pub(crate) fn step(end: Duration, wide: impl Fn(Duration) -> bool) -> Duration {
+    let mut unit = Duration::from_millis(1);
+    loop {
+        for step in [unit, unit * 2, unit * 5] {
+            if step >= end || wide(step) {
+                return step;
+            }
+        }
+        unit *= 10;
+    }
+}
+
+/// Without control characters, which could write anywhere on the terminal, and without those that turn the direction of
+/// the text around them.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '?' } else { char }).collect()
+    let turns =
+        |char| matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|char| if char.is_control() || turns(char) { '?' } else { char }).collect()
 }
 
 /// Milliseconds with one decimal.

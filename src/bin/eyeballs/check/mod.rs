@@ -1,14 +1,16 @@
 //! `eyeballs check`: whether sites are reachable, by each of their addresses.
 
 mod draw;
+mod html;
 mod json;
 
 use std::cell::Cell;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::{Args, value_parser};
 use futures_util::stream::{self, StreamExt};
@@ -58,6 +60,10 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     no_ping: bool,
 
+    /// Write a page with everything of every target to this file, the worst first; it needs no other file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
     /// Show everything of every target
     #[arg(short, long)]
     verbose: bool,
@@ -83,6 +89,9 @@ Examples:
 
   A list from another program, without a word, for a script:
     list-sites | eyeballs check --targets - --quiet || alert
+
+  A page to look at and to send on, and nothing else:
+    eyeballs check --targets sites.txt --html sites.html --quiet
 
   A server before it is in DNS, with the certificate of a private authority:
     eyeballs check --resolve www.example.org:443:192.0.2.1,2001:db8::1 --ca-file ca.pem https://www.example.org/
@@ -123,6 +132,7 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<ExitCode, Fault> {
         checker.drill(!args.no_drill).ping(!args.no_ping);
     });
     let targets = targets(args)?;
+    let page = args.html.as_deref().map(Page::new).transpose()?;
     let progress = match &*targets {
         [url] => Progress::of_one(url, args.output.quiet),
         _ => Progress::of_many(targets.len(), args.output.quiet),
@@ -139,6 +149,7 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<ExitCode, Fault> {
     let mut checks = pin!(checks.buffered(args.parallel.into()));
     let worst = progress.during(async {
         let mut worst = Level::Ok;
+        let mut kept = Vec::new();
         while let Some(checked) = checks.next().await {
             worst = worst.max(checked.level());
             // Where all fail at once, the runtime would never come to the sockets that are closed.
@@ -146,7 +157,11 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<ExitCode, Fault> {
             if progress.aside(|| printer.print(&checked))? == Reader::Gone {
                 break;
             }
+            if page.is_some() {
+                kept.push(checked);
+            }
         }
+        page.map_or(Ok(()), |page| page.write(&kept))?;
         Ok(worst)
     });
     Ok(exit_code(worst.await?))
@@ -192,6 +207,23 @@ fn read(path: &Path) -> io::Result<String> {
         return Ok(text);
     }
     fs::read_to_string(path)
+}
+
+/// The file of `--html`.
+struct Page<'a>(&'a Path);
+
+impl<'a> Page<'a> {
+    /// Finds out now whether it can be written; what is in it stays until there is something better.
+    fn new(path: &'a Path) -> Result<Self, Fault> {
+        match OpenOptions::new().append(true).create(true).open(path) {
+            Ok(_) => Ok(Self(path)),
+            Err(error) => Err(Fault::file(path, &error)),
+        }
+    }
+
+    fn write(self, checked: &[Checked]) -> Result<(), Fault> {
+        fs::write(self.0, html::page(checked, SystemTime::now())).map_err(|error| Fault::file(self.0, &error))
+    }
 }
 
 /// Prints what was found as the options want it.

@@ -92,7 +92,8 @@ fn headline(url: &str, report: &Report) -> String {
     }
 }
 
-fn rows(fetch: &Fetch, report: &Report) -> Vec<Row> {
+/// Queries, attempts and the request, in this order.
+pub(crate) fn rows(fetch: &Fetch, report: &Report) -> Vec<Row> {
     let queries = report.queries().iter().map(|each| query(each, report));
     let attempts = report.attempts().iter().map(|each| attempt(each, report));
     queries.chain(attempts).chain(request(fetch, report)).collect()
@@ -162,7 +163,8 @@ fn request(fetch: &Fetch, report: &Report) -> Option<Row> {
     Some(Row { label: "request".into(), start, end: Some(end), spans, text, tone })
 }
 
-fn tls_facts(tls: &TlsInfo) -> String {
+/// What TLS agreed on, and how long the certificate is good.
+pub(crate) fn tls_facts(tls: &TlsInfo) -> String {
     let mut facts = vec![tls.version().to_owned(), tls.cipher_suite().to_owned()];
     facts.extend(tls.alpn().map(|alpn| format!("ALPN {}", alpn.escape_ascii())));
     if tls.resumed() {

@@ -68,4 +68,5 @@ fn every_time_and_width_can_be_drawn() {
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
     assert_eq!(clean("a\x1b[2Jb\r\nc\u{9b}d"), "a?[2Jb??c?d");
+    assert_eq!(clean("a\u{202e}b\u{2066}c"), "a?b?c");
 }
