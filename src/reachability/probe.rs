@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::AddressCheck;
 use super::certificate::Certificate;
@@ -68,14 +68,18 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Sends it over what `connect` opens.
-    pub(super) async fn send<T>(self, connect: impl Future<Output = Result<T, Fault>>) -> Probe
+    /// Sends it over what `connect` opens. If that takes too long, it is a fault of class `late`.
+    pub(super) async fn send<T>(
+        self,
+        connect: impl Future<Output = Result<T, Fault>>,
+        late: impl FnOnce() -> FaultClass,
+    ) -> Probe
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let start = Instant::now();
         let mut probe = Probe::default();
-        probe.fault = self.go(connect, start, &mut probe).await.err();
+        probe.fault = self.go(connect, late, start, &mut probe).await.err();
         probe.total = start.elapsed();
         probe
     }
@@ -83,6 +87,7 @@ impl Request<'_> {
     async fn go<T>(
         self,
         connect: impl Future<Output = Result<T, Fault>>,
+        late: impl FnOnce() -> FaultClass,
         start: Instant,
         probe: &mut Probe,
     ) -> Result<(), Fault>
@@ -91,15 +96,14 @@ impl Request<'_> {
     {
         let Self { uri, origin, tls, patience } = self;
         let deadline = start + patience;
-        let silent = |_| Fault::timed_out(FaultClass::Silent, patience);
-        let tcp = timeout_at(deadline, connect).await.map_err(silent)??;
+        let tcp = timeout_at(deadline, connect).await.map_err(|_| Fault::timed_out(late(), patience))??;
         probe.tcp = Some(start.elapsed());
         let limits = Limits::head(patience);
         let exchange = match tls {
             None => get(TokioIo::new(tcp), Protocol::Http1, uri, origin, start, limits).await,
             Some(target) => {
                 let stalled = |_| Fault::timed_out(FaultClass::TlsStalled, patience);
-                let handshake = timeout(patience, target.handshake(tcp)).await.map_err(stalled)?;
+                let handshake = timeout_at(deadline, target.handshake(tcp)).await.map_err(stalled)?;
                 let stream = handshake.map_err(|failure| Fault::of(&failure))?;
                 probe.tls = Some(start.elapsed());
                 let info = TlsInfo::of(stream.get_ref().1);
