@@ -7,7 +7,12 @@ mod lab;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod drill;
+mod endpoints;
 mod faults;
+mod lookups;
+mod policy;
+mod time;
 mod verdicts;
 mod via;
 
