@@ -97,6 +97,18 @@ async fn every_address_of_both_families_is_checked_once() {
     }
 }
 
+/// It stands for the service, which comes first.
+#[tokio::test]
+async fn an_address_of_both_the_service_and_the_origin_is_checked_once() {
+    let host = Host::with(HTTPS).await;
+    host.dns.set(&host.https_name(), RecordType::HTTPS, Reply::records([HttpsRecord::new(1, SERVICE).into()]));
+    host.dns.set(SERVICE, RecordType::A, a(V4[0]));
+    let check = check(&host).await;
+    assert_eq!(endpoints(&check), [(host.addr(V4[0]), Some(SERVICE), true)]);
+    // A user and a probe.
+    assert_eq!(host.server().accepted(), 2);
+}
+
 #[tokio::test]
 async fn a_literal_needs_no_dns() {
     let host = Host::open([]).await;

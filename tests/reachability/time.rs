@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use crate::host::{HTTPS, Host, V4, faulty};
 use crate::lab::socks::Rules;
 use crate::lab::{Behaviour, Socks};
@@ -34,11 +36,13 @@ async fn a_dropped_check_leaves_no_connection() {
     let checking = tokio::spawn(async move { checker.check(&uri).await });
     let mute = host.sites.server(V4[0]);
     // A user, a probe, and the name and the address through the proxy.
-    mute.until(|connections| connections.iter().filter(|connection| connection.requests > 0).count() == 4).await;
+    let asked = mute.until(|connections| connections.iter().filter(|connection| connection.requests > 0).count() == 4);
+    timeout(Duration::from_secs(10), asked).await.expect("all four ask at once");
     assert!(mute.connections().iter().all(|connection| !connection.closed));
     checking.abort();
     assert!(checking.await.expect_err("nothing comes of it").is_cancelled());
     for server in host.sites.servers() {
-        server.until(|connections| connections.iter().all(|connection| connection.closed)).await;
+        let closed = server.until(|connections| connections.iter().all(|connection| connection.closed));
+        timeout(Duration::from_secs(10), closed).await.expect("every connection is closed");
     }
 }

@@ -217,6 +217,17 @@ async fn a_proxy_is_reached_by_happy_eyeballs() {
     assert_eq!(classes(&check.via[0]), [None; 2]);
 }
 
+/// That goes for sites.
+#[tokio::test]
+async fn a_proxy_is_reached_without_tls_by_a_connector_of_https_only() {
+    let host = Host::with(HTTPS).await;
+    let socks = socks(Rules::default().name(HOST, V4[0])).await;
+    let mut checker = checker_of(&host, crate::builder(&host).https_only());
+    checker.via(format!("socks5h://{}", socks.addr()).parse().expect("a proxy"));
+    let check = check_by(&checker, &host.uri("https")).await;
+    assert_eq!(classes(&check.via[0]), [None; 2]);
+}
+
 #[tokio::test]
 async fn a_literal_has_no_name_to_ask_for() {
     let host = Host::with(HTTPS).await;
