@@ -36,7 +36,6 @@ mod probe;
 mod verdict;
 mod via;
 
-use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -212,13 +211,11 @@ struct Site<'a> {
 impl Site<'_> {
     async fn survey(&self) -> (Vec<Lookup>, Vec<AddressCheck>, Vec<ViaCheck>) {
         let Ok(report) = endpoints::list(&self.checker.lister(), self.uri).await else { return Default::default() };
-        let mut seen = HashSet::new();
-        let endpoints = report.attempts().iter().filter(|attempt| seen.insert(attempt.addr()));
-        let endpoints: Vec<_> = endpoints.collect();
+        let endpoints = report.attempts();
         join3(
             dns::lookups(&report, &self.checker.dns),
             join_all(endpoints.iter().map(|endpoint| self.address(endpoint))),
-            join_all(self.checker.via.iter().map(|proxy| self.via(proxy, &endpoints))),
+            join_all(self.checker.via.iter().map(|proxy| self.via(proxy, endpoints))),
         )
         .await
     }
@@ -259,7 +256,7 @@ impl Site<'_> {
         self.request().send(connect, || FaultClass::Silent).await
     }
 
-    async fn via(&self, proxy: &Proxy, endpoints: &[&AttemptReport]) -> ViaCheck {
+    async fn via(&self, proxy: &Proxy, endpoints: &[AttemptReport]) -> ViaCheck {
         let connector = &self.checker.connector.clone().for_proxies();
         let probe = |target| async move {
             let tunnel = Tunnel::new(proxy, connector);
