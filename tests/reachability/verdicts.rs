@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hyper_happy_eyeballs::reachability::{Check, Level};
+use hyper_happy_eyeballs::reachability::{Check, Level, Scenario};
 
 use crate::host::{HTTPS, Host, V4, faulty};
 use crate::lab::{Behaviour, Loopback, Site};
@@ -78,7 +78,13 @@ async fn a_fault_that_no_client_meets_costs_nothing() {
     assert_eq!(check.verdict.level, Level::Degraded);
     let reason = &check.verdict.reason;
     assert!(reason.starts_with("127.0.0.9 refused: "), "{reason}");
-    assert!(reason.ends_with("; no client loses time by it"), "{reason}");
+    // A busy machine may have cost them time all the same; 20 ms are the noise of any.
+    let now = check.drill.iter().filter(|run| run.scenario == Scenario::AsItIs);
+    let costs = now.filter_map(|run| run.cost).filter(|cost| *cost >= Duration::from_millis(20));
+    match costs.map(|cost| format!(" {} ms", cost.as_millis())).collect::<Vec<_>>() {
+        costs if costs.is_empty() => assert!(reason.ends_with("; no client loses time by it"), "{reason}"),
+        costs => assert!(costs.iter().all(|cost| reason.contains(cost)), "{costs:?}: {reason}"),
+    }
 }
 
 #[tokio::test]

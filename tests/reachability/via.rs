@@ -1,15 +1,15 @@
 //! Through SOCKS5 proxies.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
+use futures_util::future::join;
 use hickory_server::proto::rr::RecordType;
 use hyper_happy_eyeballs::reachability::{Check, FaultClass, Level, Probe, Proxy, ViaCheck};
 
 use crate::host::{HOST, HTTPS, Host, V4, faulty};
 use crate::lab::socks::{Answer, Greeting, Rules, Wanted};
 use crate::lab::{Behaviour, Loopback, Reply, Site, Socks};
-use crate::{check_by, checker, checker_of};
+use crate::{PATIENCE, check_by, checker, checker_of};
 
 async fn socks(rules: Rules) -> Socks {
     Socks::start(rules).await.expect("a port on loopback")
@@ -111,35 +111,37 @@ async fn replies_of_the_proxy_are_told_apart() {
 #[tokio::test]
 async fn a_proxy_that_falls_silent_once_asked_speaks_for_the_address() {
     let host = Host::with(HTTPS).await;
-    let check = check_with(&host, Rules::default().otherwise(Answer::Stall)).await;
-    assert_eq!(classes(&check.via[0]), [Some(FaultClass::Silent); 2]);
-    let login = Rules::default().greeting(Greeting::Login("me", "secret")).otherwise(Answer::Stall);
-    let socks = socks(login).await;
-    let check = check_via(&host, &format!("socks5h://me:secret@{}", socks.addr())).await;
-    assert_eq!(classes(&check.via[0]), [Some(FaultClass::Silent); 2]);
+    let rules = Rules::default().otherwise(Answer::Stall);
+    let open = socks(rules.clone()).await;
+    let closed = socks(rules.greeting(Greeting::Login("me", "secret"))).await;
+    let [open, closed] = [format!("{}", open.addr()), format!("me:secret@{}", closed.addr())];
+    let [open, closed] = [format!("socks5h://{open}"), format!("socks5h://{closed}")];
+    let (open, closed) = join(check_via(&host, &open), check_via(&host, &closed)).await;
+    for check in [open, closed] {
+        assert_eq!(classes(&check.via[0]), [Some(FaultClass::Silent); 2]);
+    }
 }
 
 #[tokio::test]
 async fn a_proxy_that_does_not_do_its_work_says_nothing_of_the_site() {
     let host = Host::with(HTTPS).await;
-    let silent = Host::with(Site::Silent).await;
-    let refused = Host::with(Site::Refused).await;
-    let mut proxies = Vec::new();
-    let mut texts: Vec<String> =
-        [&silent, &refused, &host].iter().map(|host| format!("socks5h://{}", host.addr(V4[0]))).collect();
-    texts.push("socks5h://nowhere.lab.test".to_owned());
-    for rules in [Rules::default().otherwise(Answer::Close), Rules::default().greeting(Greeting::Stall)] {
-        let socks = socks(rules).await;
-        texts.push(format!("socks5h://{}", socks.addr()));
-        proxies.push(socks);
+    let (silent, refused) = (Host::with(Site::Silent).await, Host::with(Site::Refused).await);
+    let closing = socks(Rules::default().otherwise(Answer::Close)).await;
+    let stalling = socks(Rules::default().greeting(Greeting::Stall)).await;
+    // The host itself speaks TLS, and nobody has the name.
+    let addrs = [silent.addr(V4[0]), refused.addr(V4[0]), host.addr(V4[0]), closing.addr(), stalling.addr()];
+    let mut checker = checker(&host);
+    for proxy in addrs.iter().map(ToString::to_string).chain(["nowhere.lab.test".to_owned()]) {
+        checker.via(format!("socks5h://{proxy}").parse().expect("a proxy"));
     }
-    for proxy in texts {
-        let check = check_via(&host, &proxy).await;
-        assert_eq!(classes(&check.via[0]), [Some(FaultClass::Proxy); 2], "{proxy}: {:?}", check.via);
-        assert_eq!(check.verdict.level, Level::Ok, "{proxy}");
-        let [note] = notes(&check)[..] else { panic!("{:?}", check.verdict.notes) };
-        assert!(note.starts_with(&format!("via {}: not checked: ", check.via[0].proxy)), "{note}");
+    let check = check_by(&checker, &host.uri("https")).await;
+    for via in &check.via {
+        assert_eq!(classes(via), [Some(FaultClass::Proxy); 2], "{via:?}");
     }
+    assert_eq!(check.verdict.level, Level::Ok, "{:?}", check.verdict);
+    let expected = check.via.iter().map(|via| format!("via {}: not checked: ", via.proxy));
+    assert!(notes(&check).iter().zip(expected).all(|(note, expected)| note.starts_with(&expected)));
+    assert_eq!(notes(&check).len(), addrs.len() + 1);
 }
 
 #[tokio::test]
@@ -173,14 +175,13 @@ async fn faults_beyond_the_proxy_are_those_of_the_site() {
 #[tokio::test]
 async fn what_the_proxy_takes_is_taken_from_the_handshake() {
     let host = Host::with(faulty(Behaviour::Stall)).await;
-    let patience = Duration::from_secs(1);
-    let socks = socks(Rules::default().otherwise(Answer::After(patience * 9 / 10))).await;
-    let mut checker = checker_of(&host, crate::builder(&host).connect_timeout(Some(patience)));
+    let socks = socks(Rules::default().otherwise(Answer::After(PATIENCE * 9 / 10))).await;
+    let mut checker = checker(&host);
     checker.via(format!("socks5h://{}", socks.addr()).parse().expect("a proxy"));
     let check = check_by(&checker, &host.uri("https")).await;
     let (_, probe) = &check.via[0].addresses[0];
     assert_eq!(class(probe), Some(FaultClass::TlsStalled));
-    assert!(probe.total < patience * 3 / 2, "{:?}", probe.total);
+    assert!(probe.total < PATIENCE * 3 / 2, "{:?}", probe.total);
 }
 
 /// Most proxies of the world: that they have no IPv6 is nothing that is wrong with the site.
