@@ -16,6 +16,8 @@ use crate::origin::{Host, Origin};
 /// address: literals, DNS answers, and what the system's resolver made of a name. An IPv4-mapped address comes as the
 /// IPv4 address, and the unspecified address as loopback, which is where it leads.
 ///
+/// The default allows every address.
+///
 /// ```
 /// use hyper_happy_eyeballs::{AddressPolicy, Verdict};
 ///
@@ -24,15 +26,15 @@ use crate::origin::{Host, Origin};
 ///     false => Verdict::Allow,
 /// });
 /// ```
-#[derive(Clone)]
-pub struct AddressPolicy(Arc<Judge>);
+#[derive(Clone, Default)]
+pub struct AddressPolicy(Option<Arc<Judge>>);
 
 type Judge = dyn Fn(&Origin, SocketAddr) -> Verdict + Send + Sync;
 
 impl AddressPolicy {
     /// A policy made of a function. It has to be pure and quick: it runs inside the race.
     pub fn new(judge: impl Fn(&Origin, SocketAddr) -> Verdict + Send + Sync + 'static) -> Self {
-        Self(Arc::new(judge))
+        Self(Some(Arc::new(judge)))
     }
 
     /// Allows only addresses that are globally reachable, so that a URI of a stranger's does not lead into the network
@@ -70,17 +72,17 @@ impl AddressPolicy {
 
     /// The verdict on `addr` for a connect to `origin`.
     pub(crate) fn judge(&self, origin: &Origin, addr: SocketAddr) -> Verdict {
-        match not_a_destination(origin, addr.ip()) {
-            Some(reason) => Verdict::deny(reason),
-            None => (self.0)(origin, reached(addr)),
+        match (not_a_destination(origin, addr.ip()), &self.0) {
+            (Some(reason), _) => Verdict::deny(reason),
+            (None, Some(judge)) => judge(origin, reached(addr)),
+            (None, None) => Verdict::Allow,
         }
     }
-}
 
-/// Allows every address.
-impl Default for AddressPolicy {
-    fn default() -> Self {
-        Self::new(|_, _| Verdict::Allow)
+    /// Whether nobody wants a say, so that a name may be left to others to resolve and dial.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn is_default(&self) -> bool {
+        self.0.is_none()
     }
 }
 

@@ -318,6 +318,13 @@ impl HappyEyeballsConnector {
         Self { tls: self.tls.as_ref().map(TlsClient::without_resumption), ..self }
     }
 
+    /// A likeness for what is not an origin but on the way to one, whatever the schemes of origins may be.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn for_proxies(mut self) -> Self {
+        self.settings_mut().schemes = Schemes::Any;
+        self
+    }
+
     fn settings_mut(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.settings)
     }

@@ -36,13 +36,13 @@ mod probe;
 mod verdict;
 mod via;
 
-use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, join3};
 use http::Uri;
 use tokio::time::Instant;
+use tokio_socks::TargetAddr;
 
 pub use certificate::{Certificate, Timestamp};
 pub use dns::Lookup;
@@ -52,17 +52,18 @@ pub use fetch::{Connection, Fetch, FetchError, HttpError, Limits, Response, fetc
 pub use ping::Ping;
 pub use probe::Probe;
 pub use verdict::{Level, Verdict};
-pub use via::{Proxy, ViaCheck};
+pub use via::{InvalidProxy, Proxy, ViaCheck};
 
 use crate::config::Families;
 use crate::connector::{BuildError, Builder, HappyEyeballsConnector};
 use crate::dial::{Dial, Dialer};
 use crate::error::Error;
 use crate::history::History;
-use crate::origin::Origin;
+use crate::origin::{Host, Origin};
 use crate::report::{AttemptOutcome, AttemptReport};
 use crate::resolve::{HickoryResolver, ResolveError};
 use probe::Request;
+use via::Tunnel;
 
 /// The time for a probe where the connector has no `connect_timeout`.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
@@ -249,13 +250,11 @@ struct Site<'a> {
 impl Site<'_> {
     async fn survey(&self) -> (Vec<Lookup>, Vec<AddressCheck>, Vec<ViaCheck>) {
         let Ok(report) = endpoints::list(&self.checker.lister(), self.uri).await else { return Default::default() };
-        let mut seen = HashSet::new();
-        let endpoints = report.attempts().iter().filter(|attempt| seen.insert(attempt.addr()));
-        let endpoints: Vec<_> = endpoints.collect();
+        let endpoints = report.attempts();
         join3(
             dns::lookups(&report, self.checker.dns_details.then_some(&self.checker.dns)),
             join_all(endpoints.iter().map(|endpoint| self.address(endpoint))),
-            join_all(self.checker.via.iter().map(|proxy| self.via(proxy, &endpoints))),
+            join_all(self.checker.via.iter().map(|proxy| self.via(proxy, endpoints))),
         )
         .await
     }
@@ -298,12 +297,29 @@ impl Site<'_> {
                 Err(failure) => Err(Fault::of(&failure)),
             }
         };
-        self.request().send(connect).await
+        self.request().send(connect, || FaultClass::Silent).await
     }
 
-    async fn via(&self, proxy: &Proxy, endpoints: &[&AttemptReport]) -> ViaCheck {
-        let _ = endpoints;
-        ViaCheck { proxy: proxy.clone(), by_name: None, addresses: Vec::new() }
+    async fn via(&self, proxy: &Proxy, endpoints: &[AttemptReport]) -> ViaCheck {
+        let connector = &self.checker.connector.clone().for_proxies();
+        let probe = |target| async move {
+            let tunnel = Tunnel::new(proxy, connector);
+            self.request().send(tunnel.open(target), || tunnel.late()).await
+        };
+        let by_name = async {
+            match self.origin.host() {
+                // No policy can see where the proxy would go.
+                Host::Name(name) if connector.config().address_policy.is_default() => {
+                    Some(probe(TargetAddr::Domain((**name).into(), self.origin.port())).await)
+                }
+                _ => None,
+            }
+        };
+        let allowed = endpoints.iter().filter(|endpoint| !matches!(endpoint.outcome(), AttemptOutcome::Denied(_)));
+        let addrs = allowed.map(|endpoint| endpoint.addr());
+        let addresses = join_all(addrs.map(|addr| async move { (addr, probe(TargetAddr::Ip(addr)).await) }));
+        let (by_name, addresses) = join(by_name, addresses).await;
+        ViaCheck { proxy: proxy.clone(), by_name, addresses }
     }
 
     fn request(&self) -> Request<'_> {

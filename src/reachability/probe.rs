@@ -70,14 +70,18 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Sends it over what `connect` opens.
-    pub(super) async fn send<T>(self, connect: impl Future<Output = Result<T, Fault>>) -> Probe
+    /// Sends it over what `connect` opens. If that takes too long, it is a fault of class `late`.
+    pub(super) async fn send<T>(
+        self,
+        connect: impl Future<Output = Result<T, Fault>>,
+        late: impl FnOnce() -> FaultClass,
+    ) -> Probe
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let start = Instant::now();
         let mut probe = Probe::default();
-        probe.fault = self.go(connect, start, &mut probe).await.err();
+        probe.fault = self.go(connect, late, start, &mut probe).await.err();
         probe.total = start.elapsed();
         probe
     }
@@ -85,6 +89,7 @@ impl Request<'_> {
     async fn go<T>(
         self,
         connect: impl Future<Output = Result<T, Fault>>,
+        late: impl FnOnce() -> FaultClass,
         start: Instant,
         probe: &mut Probe,
     ) -> Result<(), Fault>
@@ -94,8 +99,7 @@ impl Request<'_> {
         let Self { uri, origin, tls, patience: usual, end } = self;
         let patience = super::patience(usual, end);
         let deadline = start + patience;
-        let silent = |_| Fault::timed_out(FaultClass::Silent, patience);
-        let tcp = timeout_at(deadline, connect).await.map_err(silent)??;
+        let tcp = timeout_at(deadline, connect).await.map_err(|_| Fault::timed_out(late(), patience))??;
         probe.tcp = Some(start.elapsed());
         let limits = || Limits::head(super::patience(usual, end));
         let exchange = match tls {

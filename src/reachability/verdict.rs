@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::drill::{Client, DrillOutcome, DrillRun, Scenario};
-use super::{AddressCheck, Check};
+use super::{AddressCheck, Check, ViaCheck};
 use crate::resolve::QueryKind;
 
 /// Below it a cost is the noise of the moment.
@@ -157,6 +157,7 @@ fn notes(check: &Check) -> Vec<String> {
             notes.push(format!("{family} not checked: {class}"));
         }
     }
+    notes.extend(check.via.iter().filter_map(ViaCheck::note));
     let ends = check.addresses.iter().filter_map(|address| Some(address.probe.certificate.as_ref()?.not_after));
     if let Some(end) = ends.min() {
         let left = end.after(std::time::SystemTime::now()).unwrap_or_default();

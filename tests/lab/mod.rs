@@ -19,6 +19,7 @@ pub mod lookup_ip;
 pub mod record;
 pub mod server;
 pub mod site;
+pub mod socks;
 pub mod world;
 
 pub use ca::{Ca, Certificate};
@@ -27,4 +28,5 @@ pub use lookup_ip::LookupIp;
 pub use record::HttpsRecord;
 pub use server::{Behaviour, Connection, Hello, Server};
 pub use site::{Site, Sites};
+pub use socks::Socks;
 pub use world::{Broken, Kind, Loopback, World};

@@ -1,6 +1,5 @@
 //! HTTP and HTTPS servers, well behaved and not.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -40,6 +39,10 @@ pub enum Behaviour {
     Close,
     /// Says something that is neither TLS nor HTTP.
     Garbage,
+    /// Answers every request with this status.
+    Status(u16),
+    /// Is up, TLS included, and answers no request.
+    Mute,
 }
 
 /// A server on one address: 200 and the address as the body, for every request. It stops when it is dropped.
@@ -195,7 +198,7 @@ async fn accept(listener: TcpListener, service: Service, log: watch::Sender<Log>
 /// How a connection ends is the client's to judge, so that errors here are dropped.
 async fn serve(service: Arc<Service>, mut stream: TcpStream, entry: Entry) {
     match service.behaviour {
-        Behaviour::Serve => {}
+        Behaviour::Serve | Behaviour::Status(_) | Behaviour::Mute => {}
         Behaviour::Delay(delay) => tokio::time::sleep(delay).await,
         Behaviour::Close => return,
         Behaviour::Reset => return reset(&stream),
@@ -213,14 +216,14 @@ async fn serve(service: Arc<Service>, mut stream: TcpStream, entry: Entry) {
     }
     let stream = Counted { stream, entry: entry.clone() };
     match &service.tls {
-        None => answer(service.addr, stream, entry).await,
+        None => answer(&service, stream, entry).await,
         Some(tls) => {
             let Ok(start) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else { return };
             let hello = Hello::new(&start.client_hello());
             entry.update(|connection| connection.hello = Some(hello));
             if let Ok(stream) = start.into_stream(tls.clone()).await {
                 entry.update(|connection| connection.handshake = true);
-                answer(service.addr, stream, entry).await;
+                answer(&service, stream, entry).await;
             }
         }
     }
@@ -236,7 +239,9 @@ async fn drain(mut stream: Counted) {
     while let Ok(1..) = stream.read(&mut buffer).await {}
 }
 
-async fn answer(addr: SocketAddr, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, entry: Entry) {
+async fn answer(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, entry: Entry) {
+    let Service { addr, behaviour, .. } = *service;
+    let status = if let Behaviour::Status(status) = behaviour { status } else { 200 };
     let service = service_fn(|request: Request<Incoming>| {
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let authority = request.uri().authority().map(|authority| authority.as_str()).or(host).map(str::to_owned);
@@ -244,8 +249,12 @@ async fn answer(addr: SocketAddr, stream: impl AsyncRead + AsyncWrite + Unpin + 
             connection.requests += 1;
             connection.authority = authority;
         });
-        let body = Full::new(Bytes::from(format!("{addr}\n")));
-        async { Ok::<_, Infallible>(Response::new(body)) }
+        async move {
+            if behaviour == Behaviour::Mute {
+                std::future::pending::<()>().await;
+            }
+            Response::builder().status(status).body(Full::new(Bytes::from(format!("{addr}\n"))))
+        }
     });
     let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }

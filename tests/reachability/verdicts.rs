@@ -1,26 +1,118 @@
-//! What a check comes to.
+//! What a check comes to, in words.
 
 use std::time::Duration;
 
-use hyper_happy_eyeballs::reachability::{FaultClass, Level};
+use hyper_happy_eyeballs::reachability::{Check, Level, Scenario};
 
-use crate::host::{HTTPS, Host, V4};
-use crate::lab::Site;
-use crate::{check, checker};
+use crate::host::{HTTPS, Host, V4, faulty};
+use crate::lab::{Behaviour, Loopback, Site};
+use crate::{PATIENCE, builder, check, check_by, checker, checker_of};
+
+async fn check_with_drill(host: &Host) -> Check {
+    check_by(checker(host).drill(true), &host.uri("https")).await
+}
+
+/// The number between two texts, and what follows.
+fn milliseconds<'a>(text: &'a str, before: &str, after: &str) -> (f64, &'a str) {
+    let rest = text.strip_prefix(before).unwrap_or_else(|| panic!("{text:?} does not begin with {before:?}"));
+    let (number, rest) = rest.split_once(after).unwrap_or_else(|| panic!("{rest:?} has no {after:?}"));
+    (number.parse().unwrap_or_else(|_| panic!("{number:?} is no number")), rest)
+}
 
 #[tokio::test]
 async fn a_site_whose_addresses_all_serve_is_ok() {
     let host = Host::open([(V4[0], HTTPS), (V4[1], HTTPS)]).await;
     let check = check(&host).await;
     assert_eq!(check.verdict.level, Level::Ok);
+    let before = "IPv4 only, 2 addresses; connected to 127.0.0.8 in ";
+    let (_, rest) = milliseconds(&check.verdict.reason, before, " ms");
+    assert_eq!(rest, "");
+    assert_eq!(check.verdict.notes, ["no AAAA: IPv6-only users cannot reach it unless their network translates"]);
 }
 
 #[tokio::test]
-async fn a_silent_address_degrades() {
-    let host = Host::open([(V4[0], Site::Silent), (V4[1], HTTPS)]).await;
-    let check = check(&host).await;
+async fn families_are_counted() {
+    let Loopback::Both = Loopback::detect().await else { return };
+    let host = Host::open([(Loopback::Both.first(), HTTPS), (V4[0], HTTPS)]).await;
+    let both = check(&host).await;
+    assert!(
+        both.verdict.reason.starts_with("IPv6 and IPv4, 1 + 1 address; connected to ::1 in "),
+        "{:?}",
+        both.verdict
+    );
+    assert!(both.verdict.notes.is_empty(), "{:?}", both.verdict.notes);
+    let only_ipv6 = check(&Host::open([(Loopback::Both.first(), HTTPS)]).await).await;
+    assert!(only_ipv6.verdict.reason.starts_with("IPv6 only, 1 address; "), "{:?}", only_ipv6.verdict);
+    assert_eq!(only_ipv6.verdict.notes, ["no A: IPv4-only users cannot reach it"]);
+}
+
+/// With IPv6 silent, as it is with many sites, each generation of clients loses what it loses.
+#[tokio::test]
+async fn it_is_said_who_loses_how_much() {
+    let Loopback::Both = Loopback::detect().await else { return };
+    let host = Host::open([(Loopback::Both.first(), Site::Silent), (V4[0], HTTPS)]).await;
+    let mut checker = checker_of(&host, builder(&host).connect_timeout(Some(Duration::from_secs(6))));
+    let check = check_by(checker.drill(true), &host.uri("https")).await;
     assert_eq!(check.verdict.level, Level::Degraded);
-    assert_eq!(check.addresses[0].probe.fault.as_ref().map(|fault| fault.class), Some(FaultClass::Silent));
+    let before = "::1 silent (filtered): nothing came for 6 s; each new connection loses: this connector ";
+    let (own, rest) = milliseconds(&check.verdict.reason, before, " ms, ");
+    let (rfc6555, rest) = milliseconds(rest, "RFC 6555 clients ", " ms, ");
+    assert_eq!(rest, "sequential clients > 5 s");
+    assert!((150.0..650.0).contains(&own), "{own}");
+    assert!((200.0..700.0).contains(&rfc6555), "{rfc6555}");
+}
+
+#[tokio::test]
+async fn clients_that_do_not_get_there_lose_everything() {
+    let host = Host::open([(V4[0], Site::Silent), (V4[1], HTTPS)]).await;
+    let check = check_with_drill(&host).await;
+    assert_eq!(check.verdict.level, Level::Degraded);
+    // Neither of the old ones leaves an address within this time.
+    assert!(check.verdict.reason.ends_with("sequential clients everything"), "{}", check.verdict.reason);
+}
+
+#[tokio::test]
+async fn a_fault_that_no_client_meets_costs_nothing() {
+    let host = Host::open([(V4[0], HTTPS), (V4[1], Site::Refused)]).await;
+    let check = check_with_drill(&host).await;
+    assert_eq!(check.verdict.level, Level::Degraded);
+    let reason = &check.verdict.reason;
+    assert!(reason.starts_with("127.0.0.9 refused: "), "{reason}");
+    // A busy machine may have cost them time all the same; 20 ms are the noise of any.
+    let now = check.drill.iter().filter(|run| run.scenario == Scenario::AsItIs);
+    let costs = now.filter_map(|run| run.cost).filter(|cost| *cost >= Duration::from_millis(20));
+    match costs.map(|cost| format!(" {} ms", cost.as_millis())).collect::<Vec<_>>() {
+        costs if costs.is_empty() => assert!(reason.ends_with("; no client loses time by it"), "{reason}"),
+        costs => assert!(costs.iter().all(|cost| reason.contains(cost)), "{costs:?}: {reason}"),
+    }
+}
+
+#[tokio::test]
+async fn every_fault_is_named() {
+    let host = Host::open([(V4[0], HTTPS), (V4[1], Site::Refused), (V4[2], faulty(Behaviour::Stall))]).await;
+    let reason = check(&host).await.verdict.reason;
+    assert!(reason.contains("127.0.0.9 refused: ") && reason.contains("; 127.0.0.10 TLS stalled: "), "{reason}");
+}
+
+#[tokio::test]
+async fn a_site_that_no_user_reaches_is_down() {
+    let host = Host::open([(V4[0], Site::Refused), (V4[1], Site::Refused)]).await;
+    let check = check(&host).await;
+    assert_eq!(check.verdict.level, Level::Down);
+    let reason = &check.verdict.reason;
+    assert!(reason.contains("127.0.0.8 refused") && reason.contains("127.0.0.9 refused"), "{reason}");
+}
+
+/// A connect is not all that a user wants.
+#[tokio::test]
+async fn a_site_that_serves_nobody_is_down() {
+    for (behaviour, expected) in [
+        (Behaviour::Status(503), "HTTP 503 Service Unavailable".to_owned()),
+        (Behaviour::Mute, format!("HTTP failed: nothing came for {} s", PATIENCE.as_secs_f64())),
+    ] {
+        let check = check(&Host::with(faulty(behaviour)).await).await;
+        assert_eq!((check.verdict.level, check.verdict.reason), (Level::Down, expected));
+    }
 }
 
 /// What the first check learns must not make the second think that nothing is lost.
