@@ -4,6 +4,7 @@ mod many;
 mod output;
 mod targets;
 mod verdicts;
+mod via;
 
 use crate::host::Host;
 use crate::tool::{Get, Run, output};

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use clap::{Args, value_parser};
 use futures_util::stream::{self, StreamExt};
-use hyper_happy_eyeballs::reachability::{Check, Level};
+use hyper_happy_eyeballs::reachability::{Check, Level, Proxy};
 use tokio::task::yield_now;
 
 use crate::args::{ConnectOptions, OutputOptions};
@@ -51,6 +51,10 @@ pub(crate) struct CheckArgs {
     /// Check so many at once
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1000), default_value_t = 10)]
     parallel: u16,
+
+    /// Check from this SOCKS5 proxy too, which resolves the name itself; may be repeated
+    #[arg(long, value_name = "socks5h://HOST:PORT")]
+    via: Vec<Proxy>,
 
     /// Do not find out what a broken family would cost
     #[arg(long)]
@@ -99,6 +103,9 @@ Examples:
   A URL from somebody else, which must not lead into this network:
     eyeballs check --public-only https://example.org/
 
+  What does it look like from elsewhere, through the port of `ssh -D 1080 elsewhere.example.org`?
+    eyeballs check --via socks5h://localhost:1080 https://example.org/
+
   Which addresses are at fault, and how?
     eyeballs check --json https://example.org/ | jq -c '.addresses[] | [.addr, .probe.fault.class]'
 
@@ -130,6 +137,9 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<ExitCode, Fault> {
     let mut checkers = Checkers::new(&args.connect)?;
     checkers.adjust(|checker| {
         checker.drill(!args.no_drill).ping(!args.no_ping);
+        for proxy in &args.via {
+            checker.via(proxy.clone());
+        }
     });
     let targets = targets(args)?;
     let page = args.html.as_deref().map(Page::new).transpose()?;
