@@ -63,20 +63,6 @@ async fn each_fault_of_http_has_its_class() {
     }
 }
 
-/// A user has to know which of the three it is.
-#[tokio::test]
-async fn a_certificate_fault_says_how_it_is_wrong() {
-    for (certificate, words) in [
-        (Certificate::Expired, "expired"),
-        (Certificate::OtherName, "not valid for name"),
-        (Certificate::UnknownRoot, "UnknownIssuer"),
-    ] {
-        let check = beside(HTTPS, Site::Https(certificate, Behaviour::Serve), "https").await;
-        let fault = at(&check, BAD).probe.fault.as_ref().expect("it is wrong");
-        assert!(fault.detail.contains(words), "{certificate:?}: {fault}");
-    }
-}
-
 #[tokio::test]
 async fn how_far_an_address_got_is_told() {
     let check = beside(HTTPS, faulty(Behaviour::Mute), "https").await;

@@ -107,11 +107,12 @@ async fn a_site_that_no_user_reaches_is_down() {
 #[tokio::test]
 async fn a_site_that_serves_nobody_is_down() {
     for (behaviour, expected) in [
-        (Behaviour::Status(503), "HTTP 503 Service Unavailable".to_owned()),
-        (Behaviour::Mute, format!("HTTP failed: nothing came for {} s", PATIENCE.as_secs_f64())),
+        (Behaviour::Status(503), "HTTP error: 503 Service Unavailable".to_owned()),
+        (Behaviour::Mute, format!("no HTTP response: nothing came for {} s", PATIENCE.as_secs_f64())),
     ] {
         let check = check(&Host::with(faulty(behaviour)).await).await;
-        assert_eq!((check.verdict.level, check.verdict.reason), (Level::Down, expected));
+        let reason = format!("no address serves: 127.0.0.8 {expected}");
+        assert_eq!((check.verdict.level, check.verdict.reason), (Level::Down, reason));
     }
 }
 
