@@ -17,7 +17,7 @@ use crate::connector::HappyEyeballsConnector;
 use crate::dial::{Dial, Dialer};
 use crate::history::History;
 use crate::race::Probed;
-use crate::report::{Failure, FailureKind};
+use crate::report::{Failure, FailureKind, Report};
 use crate::stream::Transport;
 
 /// When a client of a drill is cut off.
@@ -169,38 +169,48 @@ pub(super) async fn drill(
     let both = addrs.iter().any(SocketAddr::is_ipv4) && addrs.iter().any(SocketAddr::is_ipv6);
     let scenarios = if both { &Scenario::WITH_BOTH_FAMILIES[..] } else { &Scenario::WITH_ONE_FAMILY };
     let runs = scenarios.iter().flat_map(|&scenario| Client::ALL.map(|client| (scenario, client)));
-    let best = &best;
-    let runs = runs.map(|(scenario, client)| async move {
-        let outcome = run(connector, uri, scenario, client).await;
-        let cost = match outcome {
-            DrillOutcome::Connected { after, .. } => best(scenario).map(|best| after.saturating_sub(best)),
-            _ => None,
-        };
-        DrillRun { scenario, client, outcome, cost }
-    });
-    join_all(runs).await
+    join_all(runs.map(|(scenario, client)| run(connector, uri, scenario, client, best(scenario)))).await
 }
 
-async fn run(connector: &HappyEyeballsConnector, uri: &Uri, scenario: Scenario, client: Client) -> DrillOutcome {
+async fn run(
+    connector: &HappyEyeballsConnector,
+    uri: &Uri,
+    scenario: Scenario,
+    client: Client,
+    best: Option<Duration>,
+) -> DrillRun {
     let mut connector = connector.clone();
     let own = connector.config();
-    let config = match client {
+    let mut config = match client {
         Client::Own => own.clone(),
         Client::Rfc6555 => own.with_strategy_of(Config::rfc6555()),
         Client::Sequential => own.with_strategy_of(Config::sequential()),
     };
+    // All have the time of the drill.
+    config.connect_timeout(None);
     connector.set_config(config);
     connector.set_history(History::new());
     let start = Instant::now();
-    let race = connector.race(uri, |dialer| Drilled { dialer, scenario });
-    match timeout(DRILL_LIMIT, race).await {
-        Ok(Ok((_, report))) => match report.winner() {
-            Some(winner) => DrillOutcome::Connected { addr: winner.addr(), after: start.elapsed() },
-            None => DrillOutcome::Failed { error: "no winner".into(), after: start.elapsed() },
-        },
-        Ok(Err(error)) => DrillOutcome::Failed { error: chain(&error), after: start.elapsed() },
-        Err(_) => DrillOutcome::CutOff,
-    }
+    let raced = timeout(DRILL_LIMIT, connector.race(uri, |dialer| Drilled { dialer, scenario })).await;
+    let after = start.elapsed();
+    let (outcome, cost) = match raced {
+        Ok(Ok((_, report))) => connected(&report, best),
+        Ok(Err(error)) => (DrillOutcome::Failed { error: chain(&error), after }, None),
+        Err(_) => (DrillOutcome::CutOff, None),
+    };
+    DrillRun { scenario, client, outcome, cost }
+}
+
+/// What a race took that was won, and what of it was not the winner's own time, or more than the best address takes. The
+/// winner's own was measured in the same moment, so that it counts if it is shorter.
+fn connected(report: &Report, best: Option<Duration>) -> (DrillOutcome, Option<Duration>) {
+    let after = report.elapsed();
+    let Some(winner) = report.winner() else {
+        return (DrillOutcome::Failed { error: "no winner".into(), after }, None);
+    };
+    let own = after.saturating_sub(winner.start());
+    let needed = best.map_or(own, |best| best.min(own));
+    (DrillOutcome::Connected { addr: winner.addr(), after }, Some(after.saturating_sub(needed)))
 }
 
 /// Dials, but not where the scenario says that nothing gets through.

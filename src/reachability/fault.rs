@@ -144,7 +144,11 @@ impl Fault {
             FailureKind::Tls => FaultClass::Tls,
             FailureKind::Other => FaultClass::Other,
         };
-        Self::new(class, chain(failure.error()))
+        match class {
+            // There is no more to say.
+            FaultClass::Refused => Self::new(class, ""),
+            _ => Self::new(class, chain(failure.error())),
+        }
     }
 
     fn of_icmp(icmp: &Icmp) -> Self {

@@ -97,7 +97,7 @@ fn serving(check: &Check) -> String {
     let families = match (v6.len(), v4.len()) {
         (0, v4) => format!("IPv4 only, {}", counted(v4)),
         (v6, 0) => format!("IPv6 only, {}", counted(v6)),
-        (v6, v4) => format!("IPv6 and IPv4, {v6} + {}", counted(v4)),
+        (v6, v4) => format!("IPv6 and IPv4, {v6} + {v4} addresses"),
     };
     match check.race.report.as_deref().and_then(|report| Some((report.winner()?.addr(), report.elapsed()))) {
         Some((addr, elapsed)) => {

@@ -25,7 +25,7 @@ async fn beside(good: Site, bad: Site, scheme: &str) -> Check {
 async fn each_fault_of_https_has_its_class() {
     let certificate = |certificate| Site::Https(certificate, Behaviour::Serve);
     let cases = [
-        (Site::Refused, FaultClass::Refused, "refused: "),
+        (Site::Refused, FaultClass::Refused, "refused"),
         (Site::Silent, FaultClass::Silent, "silent (filtered): nothing came for 2 s"),
         (faulty(Behaviour::Stall), FaultClass::TlsStalled, "TLS stalled: nothing came for 2 s"),
         (faulty(Behaviour::Close), FaultClass::Closed, "connection closed: "),
