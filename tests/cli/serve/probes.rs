@@ -1,6 +1,10 @@
 //! What a user meets.
 
+use std::net::Ipv4Addr;
+
+use futures_util::FutureExt;
 use hickory_server::proto::rr::RecordType;
+use tokio::net::TcpListener;
 
 use super::exporter::{Exporter, path};
 use crate::host::{HOST, HTTP, HTTPS, Host, V4, assert_untouched, faulty};
@@ -174,6 +178,18 @@ async fn a_bad_request_is_400_and_dials_nobody() {
     assert_untouched(host.server()).await;
     let answer = exporter.get(&(path(&host.uri("http")) + "&module=http&debug=true")).await;
     assert_eq!(answer.metrics().value("probe_success"), 1.0);
+}
+
+/// Another vantage point is another exporter.
+#[tokio::test]
+async fn a_request_names_no_proxy() {
+    let host = Host::with(HTTP).await;
+    let exporter = Exporter::start(&host, &[]).await;
+    let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let via = format!("&via=socks5h://{}", proxy.local_addr().unwrap());
+    let answer = exporter.get(&(path(&host.uri("http")) + &via)).await;
+    assert_eq!(answer.metrics().value("probe_success"), 1.0);
+    assert!(proxy.accept().now_or_never().is_none(), "what had connected would be there by now");
 }
 
 #[tokio::test]

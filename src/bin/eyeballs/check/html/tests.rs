@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use hyper_happy_eyeballs::HappyEyeballsConnector;
 use hyper_happy_eyeballs::reachability::{
-    Certificate, Check, Checker, Client, DRILL_LIMIT, DrillOutcome, Level, Ping, Scenario,
+    Certificate, Check, Checker, Client, DRILL_LIMIT, DrillOutcome, Level, Ping, Proxy, Scenario,
 };
 use hyper_happy_eyeballs::resolve::{HickoryResolver, QueryKind, ServiceRecord};
 use rcgen::{CertificateParams, DnType, KeyPair};
@@ -258,4 +258,20 @@ fn every_level_has_a_shape_and_a_word_of_its_own() {
     assert!(shapes[0] != shapes[1] && shapes[1] != shapes[2] && shapes[2] != shapes[0]);
     let page = rendered(of("nonsense", Err("bad".into())));
     assert!(page.contains(&format!("<span class=\"level down\">{}<span>down</span></span>", shapes[2])), "{page}");
+}
+
+#[tokio::test]
+async fn what_proxies_see_is_a_column_each() {
+    let dns = HickoryResolver::with_name_servers([SocketAddr::from((GOOD, 9))]);
+    let builder = HappyEyeballsConnector::builder_with_resolver(dns.clone()).plaintext();
+    let mut checker = Checker::new(builder, dns).expect("plaintext is a choice");
+    let proxies = ["socks5h://127.0.0.3:9", "socks5h://127.0.0.4:9"];
+    for proxy in proxies {
+        checker.via(proxy.parse::<Proxy>().expect("a proxy"));
+    }
+    let check = checker.drill(false).check(&"http://127.0.0.2:9/".parse().expect("a URI")).await.expect("a URL");
+    let text = markup::text(&rendered(of("http://127.0.0.2:9/", Ok(check))));
+    for fact in ["Through proxies", proxies[0], proxies[1], "not checked"] {
+        assert!(text.contains(fact), "{fact}: {text}");
+    }
 }
