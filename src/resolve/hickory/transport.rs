@@ -3,13 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use hickory_resolver::net::runtime::{
     DnsTcpStream, DnsUdpSocket, QuicSocketBinder, RuntimeProvider, TokioHandle, TokioRuntimeProvider, TokioTime,
 };
+use tokio::io::Interest;
 
 use super::wire;
 
@@ -54,7 +58,13 @@ impl RuntimeProvider for Sockets {
     fn bind_udp(&self, local: SocketAddr, server: SocketAddr) -> Pin<Box<dyn Send + Future<Output = io::Result<Udp>>>> {
         let binding = self.tokio.bind_udp(local, server);
         let carries_dns = self.carry_dns;
-        Box::pin(async move { Ok(Udp { socket: binding.await?, carries_dns }) })
+        Box::pin(async move {
+            let socket = Arc::new(binding.await?);
+            // So that the socket learns that nobody listens there, and takes nothing from anybody else.
+            socket.connect(server).await?;
+            let failing = Mutex::new(failing(socket.clone()).fuse().boxed());
+            Ok(Udp { socket, failing, carries_dns, request: OnceLock::new() })
+        })
     }
 
     fn quic_binder(&self) -> Option<&dyn QuicSocketBinder> {
@@ -62,31 +72,53 @@ impl RuntimeProvider for Sockets {
     }
 }
 
+/// hickory has a socket for each request.
 pub(super) struct Udp {
-    socket: TokioUdp,
+    socket: Arc<TokioUdp>,
+    failing: Mutex<BoxFuture<'static, io::Error>>,
     carries_dns: bool,
+    request: OnceLock<Vec<u8>>,
 }
 
 impl DnsUdpSocket for Udp {
     type Time = TokioTime;
 
     fn poll_recv_from(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let (mut length, from) = ready!(DnsUdpSocket::poll_recv_from(&self.socket, cx, buf))?;
+        let Poll::Ready(received) = DnsUdpSocket::poll_recv_from(&*self.socket, cx, buf) else {
+            let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+            return failing.as_mut().poll(cx).map(Err);
+        };
+        let (mut length, from) = received?;
         if self.carries_dns {
             let is_cut = length == buf.len();
+            if let Some(request) = self.request.get() {
+                length = wire::complete(buf, length, request);
+            }
             length = wire::response(&mut buf[..length], is_cut);
         }
         Poll::Ready(Ok((length, from)))
     }
 
-    fn poll_send_to(&self, cx: &mut Context<'_>, buf: &[u8], target: SocketAddr) -> Poll<io::Result<usize>> {
+    fn poll_send_to(&self, cx: &mut Context<'_>, buf: &[u8], _server: SocketAddr) -> Poll<io::Result<usize>> {
         if !self.carries_dns {
-            return DnsUdpSocket::poll_send_to(&self.socket, cx, buf, target);
+            return self.socket.poll_send(cx, buf);
         }
-        let mut message = buf.to_vec();
-        wire::request(&mut message);
-        DnsUdpSocket::poll_send_to(&self.socket, cx, &message, target)
+        let request = self.request.get_or_init(|| {
+            let mut message = buf.to_vec();
+            wire::request(&mut message);
+            message
+        });
+        self.socket.poll_send(cx, request)
     }
+}
+
+/// The error that the network reports, which does not wake who waits for a packet.
+async fn failing(socket: Arc<TokioUdp>) -> io::Error {
+    let take_error = || match socket.take_error()? {
+        Some(error) => Ok(error),
+        None => Err(io::ErrorKind::WouldBlock.into()),
+    };
+    socket.async_io(Interest::ERROR, take_error).await.unwrap_or_else(|error| error)
 }
 
 pub(super) struct Tcp {

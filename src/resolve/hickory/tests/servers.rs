@@ -1,0 +1,146 @@
+//! Several name servers: whose answer counts, and who is waited for.
+
+use super::*;
+
+#[tokio::test]
+async fn a_server_that_fails_quickly_does_not_hide_one_that_answers() {
+    let good = || {
+        Server::start_async(|query, _| {
+            Box::pin(async move {
+                sleep(Duration::from_millis(30)).await;
+                Some(Reply::addresses(&query, 1))
+            })
+        })
+    };
+    for code in [ResponseCode::Refused, ResponseCode::ServFail, ResponseCode::FormErr, ResponseCode::NotImp] {
+        let servers = [Server::start(move |_, _| Some(Reply::code(code))), good()];
+        let answer = resolver_of(&servers).resolve(HOST, QueryKind::A).await;
+        assert_eq!(answer.unwrap().addresses.len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn silent_servers_cost_nothing_while_one_answers() {
+    let silent = || Server::start(|_, _| None);
+    let servers = [silent(), silent(), Server::start(|query, _| Some(Reply::addresses(&query, 1)))];
+    for _ in 0..5 {
+        let started = Instant::now();
+        resolver_of(&servers).resolve(HOST, QueryKind::A).await.unwrap();
+        assert!(started.elapsed() < Duration::from_millis(300), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn that_there_are_no_records_is_an_answer_whatever_other_servers_say() {
+    let servers = [
+        Server::start(|_, _| Some(Reply::code(ResponseCode::ServFail))),
+        Server::start(|_, _| None),
+        Server::start(|_, _| Some(Reply::code(ResponseCode::NXDomain))),
+    ];
+    let started = Instant::now();
+    let error = resolver_of(&servers).resolve(HOST, QueryKind::A).await.unwrap_err();
+    assert_eq!(error.kind(), ResolveErrorKind::NxDomain);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+fn serv_fail() -> Server {
+    Server::start(|_, _| Some(Reply::code(ResponseCode::ServFail)))
+}
+
+async fn fails(resolver: &HickoryResolver, kind: QueryKind) -> (ResolveError, Duration) {
+    let started = Instant::now();
+    let error = resolver.resolve(HOST, kind).await.unwrap_err();
+    (error, started.elapsed())
+}
+
+/// Proves: DNS-9
+#[tokio::test]
+async fn a_dead_server_is_not_waited_for_again_and_again() {
+    let (silent, failing) = (Server::start(|_, _| None), serv_fail());
+    let mut resolver = resolver_of([&silent, &failing]);
+    resolver.set_timeout(Duration::from_millis(900));
+    let mut waits = 0;
+    for _ in 0..6 {
+        let before = silent.queries().0;
+        let (error, took) = fails(&resolver, QueryKind::A).await;
+        assert_eq!(error.kind(), ResolveErrorKind::ServFail);
+        waits += usize::from(took >= Duration::from_millis(450));
+        sleep(Duration::from_millis(50)).await;
+        assert!(silent.queries().0 > before, "it is asked all the same");
+    }
+    assert_eq!(waits, 2);
+}
+
+/// Proves: DNS-9
+#[tokio::test]
+async fn a_server_that_was_silent_counts_when_it_answers_again() {
+    let is_back = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let answers = is_back.clone();
+    let server = Server::start(move |query, _| answers.load(Ordering::SeqCst).then(|| Reply::addresses(&query, 1)));
+    let slow_failure = Server::start_async(|_, _| {
+        Box::pin(async {
+            sleep(Duration::from_millis(100)).await;
+            Some(Reply::code(ResponseCode::ServFail))
+        })
+    });
+    let mut resolver = resolver_of([&server, &slow_failure]);
+    resolver.set_timeout(Duration::from_millis(900));
+    for _ in 0..3 {
+        fails(&resolver, QueryKind::A).await;
+    }
+    is_back.store(true, Ordering::SeqCst);
+    resolver.resolve(HOST, QueryKind::A).await.unwrap();
+}
+
+/// Where all have been silent they are waited for: nobody else says anything.
+#[tokio::test]
+async fn servers_that_are_all_silent_are_waited_for() {
+    let silent = Server::start(|_, number| (number > 6).then(|| Reply::code(ResponseCode::NoError)));
+    let mut resolver = resolver_of([&silent]);
+    resolver.set_timeout(Duration::from_millis(300));
+    for _ in 0..4 {
+        let (error, took) = fails(&resolver, QueryKind::A).await;
+        if error.kind() == ResolveErrorKind::NoData {
+            return;
+        }
+        assert_eq!(error.kind(), ResolveErrorKind::Timeout);
+        assert!(took >= Duration::from_millis(290), "{took:?}");
+    }
+}
+
+/// The system says so of a port of this host at once, and of one elsewhere after a round trip.
+///
+/// Proves: DNS-9
+#[tokio::test]
+async fn a_closed_port_costs_a_round_trip() {
+    for host in ["127.0.0.1", "::1"] {
+        let Ok(socket) = UdpSocket::bind((host, 0)).await else { continue };
+        let closed = socket.local_addr().unwrap();
+        drop(socket);
+        let failing = serv_fail();
+        for (servers, kind) in [
+            (vec![closed], ResolveErrorKind::Other),
+            // What a server has said counts more.
+            (vec![closed, failing.addr], ResolveErrorKind::ServFail),
+        ] {
+            let (error, took) = fails(&HickoryResolver::with_name_servers(servers), QueryKind::A).await;
+            assert_eq!(error.kind(), kind, "{error:?} {took:?}");
+            assert!(took < Duration::from_secs(1), "{took:?}");
+        }
+    }
+}
+
+/// Whatever the type: the answer of a second server is not waited for any longer than that takes.
+#[tokio::test]
+async fn a_failure_is_asked_for_once() {
+    for code in [ResponseCode::ServFail, ResponseCode::Refused] {
+        for needs_tcp in [false, true] {
+            let server = Server::start(move |_, _| Some(Reply { needs_tcp, ..Reply::code(code) }));
+            let resolver = server.resolver(LONG);
+            for (number, kind) in [QueryKind::Aaaa, QueryKind::A, QueryKind::Https].into_iter().enumerate() {
+                fails(&resolver, kind).await;
+                assert_eq!(server.queries(), (number + 1, if needs_tcp { number + 1 } else { 0 }), "{code} {kind}");
+            }
+        }
+    }
+}
