@@ -53,8 +53,8 @@ impl HappyEyeballsConnector {
         let Environment { kinds, dial, .. } = environment;
         let network = crate::dial::network();
         self.lookups.on_network(network.fingerprint);
-        if config.use_history {
-            self.settings.history.on_network(network.fingerprint);
+        if let Some(fingerprint) = network.fingerprint.filter(|_| config.use_history) {
+            self.settings.history.on_network(fingerprint);
         }
         let ask = match config.families {
             Families::Auto => {

@@ -44,10 +44,13 @@ impl Lookups {
         self.shared.resolver.names(host)
     }
 
-    /// Forgets all answers if this host is in another network than before, or the resolver asks somebody else.
-    pub(crate) fn on_network(&self, fingerprint: u64) {
-        let source = Source { network: fingerprint, resolver: self.shared.resolver.epoch() };
+    /// Forgets all answers if this host is in another network than before, as far as that is known, or the resolver asks
+    /// somebody else.
+    pub(crate) fn on_network(&self, fingerprint: Option<u64>) {
+        let resolver = self.shared.resolver.epoch();
         let mut state = self.shared.state();
+        let network = fingerprint.or_else(|| state.source?.network);
+        let source = Source { network, resolver };
         if state.source.replace(source).is_some_and(|before| before != source) {
             state.generation += 1;
             state.silence = Silence::default();
@@ -118,7 +121,7 @@ struct State {
 /// Where answers come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Source {
-    network: u64,
+    network: Option<u64>,
     resolver: u64,
 }
 

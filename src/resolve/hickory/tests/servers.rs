@@ -92,17 +92,14 @@ async fn a_server_that_was_silent_counts_when_it_answers_again() {
     resolver.resolve(HOST, QueryKind::A).await.unwrap();
 }
 
-/// Where all have been silent they are waited for: nobody else says anything.
+/// Nobody else says anything.
 #[tokio::test]
 async fn servers_that_are_all_silent_are_waited_for() {
-    let silent = Server::start(|_, number| (number > 6).then(|| Reply::code(ResponseCode::NoError)));
+    let silent = Server::start(|_, _| None);
     let mut resolver = resolver_of([&silent]);
     resolver.set_timeout(Duration::from_millis(300));
     for _ in 0..4 {
         let (error, took) = fails(&resolver, QueryKind::A).await;
-        if error.kind() == ResolveErrorKind::NoData {
-            return;
-        }
         assert_eq!(error.kind(), ResolveErrorKind::Timeout);
         assert!(took >= Duration::from_millis(290), "{took:?}");
     }
@@ -130,7 +127,7 @@ async fn a_closed_port_costs_a_round_trip() {
     }
 }
 
-/// Whatever the type: the answer of a second server is not waited for any longer than that takes.
+/// Whatever is asked for.
 #[tokio::test]
 async fn a_failure_is_asked_for_once() {
     for code in [ResponseCode::ServFail, ResponseCode::Refused] {

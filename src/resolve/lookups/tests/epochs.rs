@@ -27,7 +27,7 @@ impl Resolve for Arc<Epochs> {
 fn epochs(answer: impl Fn(usize) -> Resolving + Send + Sync + 'static) -> (Arc<Epochs>, Lookups) {
     let epochs = Arc::new(Epochs { script: Script::new(answer), epoch: AtomicU64::new(1) });
     let lookups = Lookups::new(Arc::new(epochs.clone()));
-    lookups.on_network(1);
+    lookups.on_network(Some(1));
     (epochs, lookups)
 }
 
@@ -39,11 +39,12 @@ async fn answers_are_kept_for_one_network_and_one_epoch() {
         lookups.on_network(network);
         call_of(&lookups.lookup(&name("a."), QueryKind::A, LINGER).await)
     };
-    assert_eq!([ask(1).await, ask(1).await], [0, 0]);
-    assert_eq!([ask(2).await, ask(2).await], [1, 1]);
-    assert_eq!(ask(1).await, 2, "nothing is left of it");
+    assert_eq!([ask(Some(1)).await, ask(Some(1)).await], [0, 0]);
+    assert_eq!([ask(Some(2)).await, ask(Some(2)).await], [1, 1]);
+    assert_eq!(ask(None).await, 1, "it could not be told");
+    assert_eq!(ask(Some(1)).await, 2, "nothing is left of it");
     epochs.epoch.store(2, Ordering::SeqCst);
-    assert_eq!([ask(1).await, ask(1).await], [3, 3]);
+    assert_eq!([ask(None).await, ask(Some(1)).await], [3, 3]);
 }
 
 /// Proves: NET-3
@@ -53,7 +54,7 @@ async fn a_lookup_in_flight_goes_on_for_those_who_wait_for_it_alone() {
     let name = name("a.");
     let early = tokio::spawn(lookups.lookup(&name, QueryKind::A, LINGER));
     sleep(MS).await;
-    lookups.on_network(2);
+    lookups.on_network(Some(2));
     let late = tokio::spawn(lookups.lookup(&name, QueryKind::A, LINGER));
     assert_eq!(call_of(&early.await.unwrap()), 0);
     // The early answer is not kept for the new network.
@@ -69,8 +70,8 @@ async fn silence_is_that_of_a_network() {
     for _ in 0..3 {
         lookups.lookup(&name("a."), QueryKind::Https, LINGER).await.unwrap_err();
     }
-    lookups.on_network(1);
+    lookups.on_network(Some(1));
     assert!(!lookups.waits_for_https());
-    lookups.on_network(2);
+    lookups.on_network(Some(2));
     assert!(lookups.waits_for_https());
 }
