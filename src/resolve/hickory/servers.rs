@@ -2,8 +2,11 @@
 
 mod standing;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{mem, ptr};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -36,8 +39,9 @@ struct Server {
     without_edns: Resolver<Sockets>,
     /// The type that HTTPS records have on the near side of the sockets.
     https: RecordType,
-    /// Whether there are servers that are asked before it.
-    follows: bool,
+    /// Whether the others are asked when its packet has left.
+    leads: bool,
+    sockets: Sockets,
     timeout: Duration,
     standing: Standing,
 }
@@ -45,34 +49,43 @@ struct Server {
 impl Servers {
     /// Opens nothing yet.
     pub(super) fn new(config: &ResolverConfig, timeout: Duration) -> Result<Self, NetError> {
-        // IPv6 first (v3 draft section 4.5).
-        let mut configs: Vec<_> = config.name_servers().iter().collect();
-        configs.sort_by_key(|server| server.ip.is_ipv4());
-        let has_v6 = configs.first().is_some_and(|server| server.ip.is_ipv6());
-        let servers = configs.into_iter().map(|server| Server::new(server, has_v6 && server.ip.is_ipv4(), timeout));
-        servers.collect::<Result<_, NetError>>().map(Self)
+        let servers = config.name_servers().iter().map(|server| Server::new(server, timeout));
+        let mut servers = servers.collect::<Result<Vec<_>, NetError>>()?;
+        servers.sort_by_key(|server| !server.leads);
+        Ok(Self(servers.into()))
     }
 
     /// The first answer, be it that there is none; if no server has one, the first failure that one has told.
     pub(super) async fn lookup(&self, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
-        let mut lookups = FuturesUnordered::new();
-        let mut awaited = 0;
-        for server in self.0.iter() {
-            let is_awaited = !server.standing.is_silent();
-            awaited += usize::from(is_awaited);
-            lookups.push(async move { (is_awaited, server.lookup(name, record_type).await) });
-        }
+        let ask = |server| async move { (server, Server::lookup(server, name, record_type).await) };
+        let (leading, mut others) = self.0.split_at(self.0.partition_point(|server| server.leads));
+        // The order of the queries is not that of the packets: a task of hickory's stands in between.
+        let sent = || leading.iter().map(|server| server.sockets.sent()).sum::<u64>();
+        let sent_before = sent();
+        let mut lookups: FuturesUnordered<_> = leading.iter().map(ask).collect();
+        let mut poll_next = |cx: &mut Context<'_>| loop {
+            let next = lookups.poll_next_unpin(cx);
+            if !others.is_empty() && (next.is_ready() || sent() > sent_before) {
+                lookups.extend(mem::take(&mut others).iter().map(ask));
+                if !matches!(next, Poll::Ready(Some(_))) {
+                    continue;
+                }
+            }
+            return next;
+        };
+
+        let mut awaited: Vec<_> = self.0.iter().filter(|server| !server.standing.is_silent()).collect();
         let mut failure: Option<NetError> = None;
-        while let Some((is_awaited, result)) = lookups.next().await {
+        while let Some((server, result)) = poll_fn(&mut poll_next).await {
             let error = match result {
                 Err(error) if !is_answer(&error, record_type) => error,
                 answer => return answer,
             };
-            awaited -= usize::from(is_awaited);
+            awaited.retain(|awaited| !ptr::eq(*awaited, server));
             if failure.as_ref().is_none_or(|failure| !is_told(failure) && is_told(&error)) {
                 failure = Some(error);
             }
-            if awaited == 0 && failure.as_ref().is_some_and(is_told) {
+            if awaited.is_empty() && failure.as_ref().is_some_and(is_told) {
                 break;
             }
         }
@@ -81,26 +94,25 @@ impl Servers {
 }
 
 impl Server {
-    fn new(config: &NameServerConfig, follows: bool, timeout: Duration) -> Result<Self, NetError> {
+    fn new(config: &NameServerConfig, timeout: Duration) -> Result<Self, NetError> {
         let mut protocols = config.connections.iter().map(|connection| &connection.protocol);
         // What another crate can add to hickory, such as DNS over TLS, is out of sight: there HTTPS records are read by
         // hickory.
         let plain = protocols.all(|protocol| matches!(protocol, ProtocolConfig::Udp | ProtocolConfig::Tcp));
+        let sockets = Sockets::new(plain);
         Ok(Self {
-            client: client(config, Sockets::new(plain), timeout, true)?,
-            without_edns: client(config, Sockets::new(plain), timeout, false)?,
+            client: client(config, sockets.clone(), timeout, true)?,
+            without_edns: client(config, sockets.clone(), timeout, false)?,
             https: if plain { OPAQUE } else { RecordType::HTTPS },
-            follows,
+            // v3 draft section 4.5. Of other protocols the sockets do not see all that leaves.
+            leads: plain && config.ip.is_ipv6(),
+            sockets,
             timeout,
             standing: Standing::new(timeout),
         })
     }
 
     async fn lookup(&self, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
-        if self.follows {
-            // The queries leave after a task of hickory's has had its turn.
-            tokio::task::yield_now().await;
-        }
         let asked = self.standing.asked();
         let mut result =
             time::timeout(self.timeout, self.ask(name, record_type)).await.unwrap_or(Err(NetError::Timeout));

@@ -190,9 +190,8 @@ async fn addresses_are_untouched_by_malformed_records() {
 /// Such a server ignores how much its client takes (RFC 6891 section 6.2.3).
 #[tokio::test]
 async fn an_answer_beyond_what_was_asked_for_is_fetched_over_tcp() {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (socket, listener) = server::bind();
     let addr = socket.local_addr().unwrap();
-    let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
     let answers = || (0..150).map(|i| https(rdata(i + 1, "svc.test.", ""))).collect();
     let message = |request: &[u8]| {
         let request = Message::from_vec(request).unwrap();

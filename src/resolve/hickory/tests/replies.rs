@@ -101,9 +101,8 @@ async fn a_reply_from_another_address_or_port_is_waited_past() {
 /// Proves: DNS-14
 #[tokio::test]
 async fn of_a_truncated_reply_nothing_is_used() {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (socket, listener) = server::bind();
     let addr = socket.local_addr().unwrap();
-    let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
     let resolver = HickoryResolver::with_name_servers([addr]);
     let server = async {
         let mut buffer = [0; 512];
