@@ -51,13 +51,14 @@ impl HappyEyeballsConnector {
     fn asking(&self, environment: Environment, origin: &Origin) -> Environment {
         let config = &self.settings.config;
         let Environment { kinds, dial, .. } = environment;
-        let network = (config.families == Families::Auto || environment.recalls).then(crate::dial::network);
-        if let Some(network) = network.filter(|_| config.use_history) {
-            self.settings.history.on_network(network.fingerprint);
+        let network = crate::dial::network();
+        self.lookups.on_network(network.fingerprint);
+        if let Some(fingerprint) = network.fingerprint.filter(|_| config.use_history) {
+            self.settings.history.on_network(fingerprint);
         }
         let ask = match config.families {
             Families::Auto => {
-                let host = network.map_or(FamilySet::BOTH, |network| network.families);
+                let host = network.families;
                 let both = FamilySet { v4: host.v4 && dial.v4, v6: host.v6 && dial.v6 };
                 if both.is_empty() { dial } else { both }
             }

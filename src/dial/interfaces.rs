@@ -13,14 +13,18 @@ pub(crate) struct Network {
     /// there is none, or when the interfaces cannot be listed: then asking costs less than an address that was never
     /// looked for.
     pub(crate) families: FamilySet,
-    /// Differs where these addresses do.
-    pub(crate) fingerprint: u64,
+    /// Differs where these addresses do; `None` when the interfaces cannot be listed.
+    pub(crate) fingerprint: Option<u64>,
 }
 
 /// Lists the interfaces.
 pub(crate) fn network() -> Network {
-    let interfaces = interfaces().into_iter().flatten().filter(|interface| interface.up);
-    Network::of(interfaces.map(|interface| interface.address.ip()))
+    match interfaces() {
+        Some(interfaces) => {
+            Network::of(interfaces.filter(|interface| interface.up).map(|interface| interface.address.ip()))
+        }
+        None => Network { families: FamilySet::BOTH, fingerprint: None },
+    }
 }
 
 impl Network {
@@ -31,7 +35,7 @@ impl Network {
         let mut hasher = DefaultHasher::new();
         addresses.hash(&mut hasher);
         let families = if addresses.is_empty() { FamilySet::BOTH } else { FamilySet { v4, v6 } };
-        Self { families, fingerprint: hasher.finish() }
+        Self { families, fingerprint: Some(hasher.finish()) }
     }
 }
 

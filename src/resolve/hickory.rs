@@ -4,25 +4,27 @@ mod https;
 #[cfg(feature = "reachability")]
 mod records;
 mod servers;
+mod setup;
 mod transport;
 mod wire;
 
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
-use hickory_resolver::{Hosts, system_conf};
 use tokio::runtime::{self, Handle};
 
+use self::https::Aliases;
 #[cfg(feature = "reachability")]
 pub(crate) use self::records::Records;
 use self::servers::Servers;
+use self::setup::Setup;
 use super::names::{Search, names, outside_dns};
 use super::{
     Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving, ServiceRecord, is_under,
@@ -32,15 +34,22 @@ use super::{
 const MAX_RUNTIMES: usize = 16;
 /// "Values of one to three hours have been found to work well" (RFC 2308 section 5).
 const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(3 * 60 * 60);
-/// RFC 9520 section 3.2 wants between one second and five minutes.
+/// RFC 9520 section 3.2 wants between one second and five minutes. Without HTTPS records a race goes on.
 const FAILURE_TTL: Duration = Duration::from_secs(30);
+/// Without addresses it fails, and a name server that is back must be noticed soon.
+const ADDRESS_FAILURE_TTL: Duration = Duration::from_secs(5);
 
 /// Resolves by DNS, one query a record type: a race goes on with the first answer and need not wait for the other.
 ///
 /// The hosts file goes first, and its addresses stand for both families. Names of localhost are loopback, those under
 /// `onion`, `invalid` and `alt` are errors without a query, and a search list is applied once, to both types together,
-/// as resolv.conf(5) has it. All name servers are asked at once, and the first answer counts; queries carry EDNS(0), and
-/// a truncated answer is fetched over TCP.
+/// as resolv.conf(5) has it. All name servers are asked at once, those over IPv6 first, and the first answer counts;
+/// queries carry EDNS(0), and a truncated answer is fetched over TCP. What a server failed to answer it is not asked for
+/// again for 5 s, of HTTPS records for 30 s (RFC 9520).
+///
+/// Both files are read again when they change, which is looked for at most once a second (the name servers only on Unix).
+/// For 10 s a file that is gone or cannot be read counts as it was, as it may be about to be replaced. Lookups in flight
+/// go on; with other name servers what the old ones have answered is forgotten.
 ///
 /// HTTPS records (RFC 9460) are handed on as they are, aliases of theirs included, together with the addresses of their
 /// targets if the server sends some along. Names under `local` have none: they are mDNS's (RFC 6762).
@@ -57,16 +66,12 @@ impl HickoryResolver {
     /// Nothing is read before the first name. While the configuration cannot be read, every lookup fails and says
     /// why; it is tried again with the next name. The servers of somebody else are never asked instead.
     pub fn from_system() -> Self {
-        Self::from_setup(|| Setup {
-            hosts: read_hosts(),
-            dns: system_conf::read_system_conf().map(|(config, options)| Dns::new(config, options.ndots)),
-        })
+        Self::from_setup(Setup::system())
     }
 
     /// The name servers and the search list of `config`. The hosts file is the system's.
     pub fn new(config: ResolverConfig) -> Self {
-        let ndots = ResolverOpts::default().ndots;
-        Self::from_setup(move || Setup { hosts: read_hosts(), dns: Ok(Dns::new(config.clone(), ndots)) })
+        Self::from_setup(Setup::fixed(config))
     }
 
     /// These name servers, over UDP and TCP, and no search list. The hosts file is the system's.
@@ -83,8 +88,8 @@ impl HickoryResolver {
         Self::new(ResolverConfig::from_name_servers(servers.collect()))
     }
 
-    fn from_setup(read: impl Fn() -> Setup + Send + Sync + 'static) -> Self {
-        Self { shared: Arc::new(Shared::new(Arc::new(read), Duration::from_secs(5))) }
+    fn from_setup(setup: Setup) -> Self {
+        Self { shared: Arc::new(Shared::new(Arc::new(setup), Duration::from_secs(5))) }
     }
 
     /// The time for one lookup with all its tries, of which a single one takes at most a third. Of clones it changes
@@ -92,7 +97,7 @@ impl HickoryResolver {
     ///
     /// Default is 5 s.
     pub fn set_timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.shared = Arc::new(Shared::new(self.shared.read.clone(), timeout));
+        self.shared = Arc::new(Shared::new(self.shared.setup.clone(), timeout));
         self
     }
 }
@@ -116,16 +121,18 @@ impl Resolve for HickoryResolver {
     }
 
     fn names(&self, host: &str) -> Result<Names, ResolveError> {
-        let setup = self.shared.setup();
-        let none = Hosts::default();
-        let hosts = setup.hosts.as_ref().unwrap_or(&none);
-        match &setup.dns {
-            Ok(dns) => names(host, hosts, &dns.search),
-            Err(error) => match names(host, hosts, &Search::default())? {
-                Names::Ask(_) => Err(unusable(error)),
+        let hosts = self.shared.setup.hosts();
+        match self.shared.setup.dns() {
+            Ok(dns) => names(host, &hosts, &dns.search),
+            Err(error) => match names(host, &hosts, &Search::default())? {
+                Names::Ask(_) => Err(unusable(&error)),
                 fixed @ Names::Fixed(_) => Ok(fixed),
             },
         }
+    }
+
+    fn epoch(&self) -> u64 {
+        self.shared.setup.dns().map_or(0, |dns| dns.fingerprint)
     }
 
     fn resolve(&self, name: &str, kind: QueryKind) -> Resolving {
@@ -150,9 +157,7 @@ impl Resolve for HickoryResolver {
             let mut name = name.map_err(|err| other("the name is not one of DNS").with_source(err))?;
             name.set_fqdn(true);
             let servers = shared.servers()?;
-            tokio::time::timeout(shared.timeout, lookup(&servers, name, record_type))
-                .await
-                .unwrap_or_else(|_| Err(failure(NetError::Timeout)))
+            lookup(&servers, name, record_type).await
         })
     }
 }
@@ -160,92 +165,63 @@ impl Resolve for HickoryResolver {
 async fn lookup(servers: &Servers, name: Name, record_type: RecordType) -> Result<Answer, ResolveError> {
     let result = servers.lookup(&name, record_type).await.map_err(failure);
     if record_type == RecordType::HTTPS {
-        return result.and_then(|lookup| https::answer(&lookup, &name)).map_err(keep);
+        return result.and_then(|lookup| https::answer(&lookup, &name)).map_err(|error| keep(error, FAILURE_TTL));
     }
-    let lookup = result?;
-    let records = lookup.answers().iter().filter(|record| record.record_type() == record_type);
-    let addresses: Vec<_> = records.filter_map(|record| record.data.ip_addr()).collect();
+    let lookup = result.map_err(|error| keep(error, ADDRESS_FAILURE_TTL))?;
+    let addresses = addresses(&lookup, &name, record_type);
     if addresses.is_empty() {
         return Err(no_data());
     }
     Ok(Answer::from_ips(addresses).expires(lookup.valid_until()))
 }
 
+/// The addresses that `name` has, and no other name that the answer may speak of.
+fn addresses(lookup: &Lookup, name: &Name, record_type: RecordType) -> Vec<IpAddr> {
+    let (owner, _) = Aliases::of(lookup.answers()).follow(name);
+    let records = lookup.answers().iter().filter(|record| record.record_type() == record_type && record.name == *owner);
+    records.filter_map(|record| record.data.ip_addr()).collect()
+}
+
 struct Shared {
-    read: Arc<dyn Fn() -> Setup + Send + Sync>,
+    setup: Arc<Setup>,
     timeout: Duration,
-    setup: Mutex<Option<Arc<Setup>>>,
     /// The last one used at the end.
-    servers: Mutex<Vec<(runtime::Id, Servers)>>,
+    clients: Mutex<Vec<Clients>>,
+}
+
+/// The clients of one runtime: their sockets are driven by tasks in the runtime that made them, and would stand still
+/// with it.
+struct Clients {
+    runtime: runtime::Id,
+    /// Of the [`Dns`] that they are of.
+    fingerprint: u64,
+    servers: Servers,
 }
 
 impl Shared {
-    fn new(read: Arc<dyn Fn() -> Setup + Send + Sync>, timeout: Duration) -> Self {
-        Self { read, timeout, setup: Mutex::default(), servers: Mutex::default() }
+    fn new(setup: Arc<Setup>, timeout: Duration) -> Self {
+        Self { setup, timeout, clients: Mutex::default() }
     }
 
-    fn setup(&self) -> Arc<Setup> {
-        let mut kept = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(setup) = &*kept {
-            return setup.clone();
-        }
-        let setup = Arc::new((self.read)());
-        // A process may start before its network does, and may be out of descriptors for a while.
-        *kept = (setup.dns.is_ok() && setup.hosts.is_some()).then(|| setup.clone());
-        setup
-    }
-
-    /// The clients of this runtime: their sockets are driven by tasks in the runtime that made them, and would stand
-    /// still with it.
     fn servers(&self) -> Result<Servers, ResolveError> {
         let runtime = Handle::try_current().map_err(|err| other("no runtime to look up in").with_source(err))?.id();
-        let setup = self.setup();
-        let dns = setup.dns.as_ref().map_err(unusable)?;
+        let dns = self.setup.dns().map_err(|error| unusable(&error))?;
 
-        let mut kept = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        let servers = match kept.iter().position(|(id, _)| *id == runtime) {
-            Some(index) => kept.remove(index).1,
-            None => Servers::new(&dns.config, self.timeout).map_err(failure)?,
+        let mut kept = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.iter().position(|clients| clients.runtime == runtime).map(|index| kept.remove(index));
+        let clients = match known.filter(|clients| clients.fingerprint == dns.fingerprint) {
+            Some(clients) => clients,
+            None => {
+                let servers = Servers::new(&dns.config, self.timeout).map_err(failure)?;
+                Clients { runtime, fingerprint: dns.fingerprint, servers }
+            }
         };
         if kept.len() >= MAX_RUNTIMES {
             kept.remove(0);
         }
-        kept.push((runtime, servers.clone()));
+        let servers = clients.servers.clone();
+        kept.push(clients);
         Ok(servers)
-    }
-}
-
-/// What is read at the first name.
-struct Setup {
-    /// `None` if there is a file that could not be read.
-    hosts: Option<Hosts>,
-    dns: Result<Dns, NetError>,
-}
-
-struct Dns {
-    config: ResolverConfig,
-    search: Search,
-}
-
-impl Dns {
-    fn new(config: ResolverConfig, ndots: usize) -> Self {
-        // The local domain stands in for a search list; resolv.conf(5) never has both.
-        let suffixes = match config.search() {
-            [] => config.domain().into_iter().map(Name::to_ascii).collect(),
-            search => search.iter().map(Name::to_ascii).collect(),
-        };
-        Self { config, search: Search { suffixes, ndots } }
-    }
-}
-
-fn read_hosts() -> Option<Hosts> {
-    match Hosts::from_system() {
-        Ok(hosts) => Some(hosts),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Some(Hosts::default()),
-        Err(err) => {
-            tracing::debug!(%err, "the hosts file could not be read");
-            None
-        }
     }
 }
 
@@ -277,10 +253,10 @@ fn failure(error: NetError) -> ResolveError {
 }
 
 /// What a server did not manage it is not asked for again at each connect (RFC 9520).
-fn keep(error: ResolveError) -> ResolveError {
+fn keep(error: ResolveError, ttl: Duration) -> ResolveError {
     match error.kind() {
         ResolveErrorKind::Malformed | ResolveErrorKind::ServFail | ResolveErrorKind::Refused => {
-            error.expires(Instant::now() + FAILURE_TTL)
+            error.expires(Instant::now() + ttl)
         }
         _ => error,
     }
@@ -290,8 +266,8 @@ fn by_code(code: ResponseCode) -> (ResolveErrorKind, &'static str) {
     match code {
         ResponseCode::NXDomain => (ResolveErrorKind::NxDomain, "the name does not exist (NXDOMAIN)"),
         ResponseCode::NoError => (ResolveErrorKind::NoData, NO_DATA),
-        ResponseCode::ServFail | wire::SERV_FAIL => (ResolveErrorKind::ServFail, "the server failed (SERVFAIL)"),
-        ResponseCode::Refused | wire::REFUSED => (ResolveErrorKind::Refused, "the server refused (REFUSED)"),
+        ResponseCode::ServFail => (ResolveErrorKind::ServFail, "the server failed (SERVFAIL)"),
+        ResponseCode::Refused => (ResolveErrorKind::Refused, "the server refused (REFUSED)"),
         wire::UNREADABLE => (ResolveErrorKind::Malformed, "the answer cannot be read"),
         // What servers say of types that they do not know.
         ResponseCode::NotImp => (ResolveErrorKind::Refused, "the server has not built it (NOTIMP)"),

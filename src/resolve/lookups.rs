@@ -5,6 +5,7 @@ mod silence;
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +42,23 @@ impl Lookups {
 
     pub(crate) fn names(&self, host: &str) -> Result<Names, ResolveError> {
         self.shared.resolver.names(host)
+    }
+
+    /// Forgets all answers if this host is in another network than before, as far as that is known, or the resolver asks
+    /// somebody else.
+    pub(crate) fn on_network(&self, fingerprint: Option<u64>) {
+        let resolver = self.shared.resolver.epoch();
+        let mut state = self.shared.state();
+        let network = fingerprint.or_else(|| state.source?.network);
+        let source = Source { network, resolver };
+        if state.source.replace(source).is_some_and(|before| before != source) {
+            state.generation += 1;
+            state.silence = Silence::default();
+            let forgotten = mem::take(&mut state.cache);
+            // Errors in it may have sources of the resolver's.
+            drop(state);
+            drop(forgotten);
+        }
     }
 
     /// Whether nobody on the way can read or change the answers.
@@ -91,10 +109,20 @@ struct Shared {
 /// Under one lock, so that who finds no answer in the cache finds the lookup that will put it there.
 #[derive(Default)]
 struct State {
+    source: Option<Source>,
+    /// How often the source has changed.
+    generation: u64,
     cache: Cache,
     in_flight: HashMap<FlightKey, Flight>,
     started: u64,
     silence: Silence,
+}
+
+/// Where answers come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Source {
+    network: Option<u64>,
+    resolver: u64,
 }
 
 /// A lookup in flight. It has at least one waiter, or a task that lingers.
@@ -124,9 +152,10 @@ impl Shared {
         if let Some(outcome) = state.cache.get(&key, now.into_std()) {
             return Ok(Joined::Cached(outcome));
         }
+        let generation = state.generation;
         let runtime = Handle::try_current()
             .map_err(|err| ResolveError::new(ResolveErrorKind::Other, "no runtime to look up in").with_source(err))?;
-        let key = FlightKey { runtime: runtime.id(), key };
+        let key = FlightKey { runtime: runtime.id(), generation, key };
         let State { in_flight, started, .. } = &mut *state;
         let flight = in_flight.entry(key.clone()).or_insert_with(|| {
             *started += 1;
@@ -163,9 +192,11 @@ impl Shared {
     fn end(&self, key: &FlightKey, id: u64, outcome: &Outcome) {
         let now = tokio::time::Instant::now();
         let mut state = self.state();
-        state.cache.put(key.key.clone(), outcome, now.into_std());
-        if key.key.kind == QueryKind::Https {
-            state.silence.outcome(outcome, now);
+        if key.generation == state.generation {
+            state.cache.put(key.key.clone(), outcome, now.into_std());
+            if key.key.kind == QueryKind::Https {
+                state.silence.outcome(outcome, now);
+            }
         }
         let flight = state.remove(key, |flight| flight.id == id);
         // What a resolver does when its future is dropped it must not do under the lock.
@@ -180,6 +211,7 @@ impl Shared {
         let flight = state.remove(key, |flight| flight.id == id && flight.waiters == 0);
         if let Some(flight) = &flight
             && key.key.kind == QueryKind::Https
+            && key.generation == state.generation
         {
             state.silence.given_up(flight.started, now);
         }
@@ -279,10 +311,12 @@ impl Drop for Lingering {
     }
 }
 
-/// Sockets and timers of a lookup belong to one runtime, which may stand still while another waits.
+/// Sockets and timers of a lookup belong to one runtime, which may stand still while another waits. A lookup of an earlier
+/// generation goes on for those who wait for it, and nobody else.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct FlightKey {
     runtime: runtime::Id,
+    generation: u64,
     key: CacheKey,
 }
 

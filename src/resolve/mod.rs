@@ -57,6 +57,17 @@ pub trait Resolve: Send + Sync + 'static {
         false
     }
 
+    /// A number that changes when what was answered before may hold no longer, such as with other name servers.
+    ///
+    /// It is asked for before each connect to a name and must not block. Where it differs from the last time, every
+    /// answer that was kept is forgotten; connects under way go on with what they have. The same happens when the
+    /// addresses of this host's interfaces change.
+    ///
+    /// Default is 0, always.
+    fn epoch(&self) -> u64 {
+        0
+    }
+
     /// Looks up one kind of record of one name.
     fn resolve(&self, name: &str, kind: QueryKind) -> Resolving;
 }

@@ -7,7 +7,7 @@ use hyper_happy_eyeballs::report::{AttemptOutcome, FailureKind};
 use hyper_happy_eyeballs::{Config, Families};
 
 use crate::capture::Capture;
-use crate::namespace::in_namespace;
+use crate::namespace::{add_address, in_namespace, ip};
 use crate::network::*;
 
 /// AAAA records are of no use, and cost no time either.
@@ -44,6 +44,34 @@ fn a_host_with_ipv4_alone_asks_for_no_ipv6() {
         let kinds: Vec<_> = capture.queries(dns.addr().port()).iter().map(|query| query.kind).collect();
         assert_eq!(kinds, [RecordType::A]);
         assert_starts(&capture.syns(), &[(LOCAL_V4, 0)]);
+    });
+}
+
+/// The first connect after it asks for the family that has come, and trusts nothing that was said in the old network.
+///
+/// Proves: NET-2, NET-3
+#[test]
+fn an_address_of_another_family_is_noticed_by_the_next_connect() {
+    in_namespace(|| async {
+        ipv4_only();
+        let _server_v4 = http_server(LOCAL_V4).await;
+        let dns = dns(&[LOCAL_V4]).await;
+        let mut connector = connector(&dns, Config::default());
+        for _ in 0..2 {
+            connect(&mut connector).await.unwrap();
+        }
+        assert_eq!((dns.asked(HOST, RecordType::A), dns.asked(HOST, RecordType::AAAA)), (1, 0));
+        add_address("2001:db8::1/64", "up0");
+        add_address(&format!("{LOCAL_V6}/128"), "lo");
+        let _server_v6 = http_server(LOCAL_V6).await;
+        set_host(&dns, HOST, &[LOCAL_V4, LOCAL_V6]);
+        for _ in 0..2 {
+            assert_eq!(peer(&connect(&mut connector).await.unwrap()), parse(LOCAL_V6));
+        }
+        assert_eq!((dns.asked(HOST, RecordType::A), dns.asked(HOST, RecordType::AAAA)), (2, 1));
+        ip("link set up0 down");
+        connect(&mut connector).await.unwrap();
+        assert_eq!((dns.asked(HOST, RecordType::A), dns.asked(HOST, RecordType::AAAA)), (3, 2));
     });
 }
 

@@ -19,6 +19,7 @@ mod cancel;
 mod families;
 mod healthy;
 mod history;
+mod name_servers;
 mod nat64;
 mod options;
 mod order;

@@ -1,14 +1,16 @@
 //! The system's configuration: resolv.conf and the hosts file, in an /etc of the test's own.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::symlink;
 use std::time::Instant;
 
 use hickory_server::proto::rr::RecordType;
 use hyper_happy_eyeballs::HappyEyeballsConnector;
+use tokio::time::sleep;
 
 use crate::capture::Capture;
-use crate::lab::{Dns, Server};
+use crate::lab::{Dns, Reply, Server};
 use crate::namespace::{add_address, in_namespace, replace_etc};
 use crate::network::*;
 
@@ -120,6 +122,87 @@ fn without_resolv_conf_names_fail_and_say_why_and_literals_work() {
 
         fs::write("/etc/resolv.conf", "nameserver 192.0.2.53\n").unwrap();
         connect(&mut connector).await.unwrap();
+    });
+}
+
+/// What the old name server has answered is forgotten, and the next query goes to the new one. The file is a link, as
+/// systemd-resolved has it; first its target is replaced, then the link.
+///
+/// Proves: NET-7
+#[test]
+fn another_resolv_conf_is_noticed_without_a_restart() {
+    in_namespace(|| async {
+        let (_server, old) = host(&[("old", "nameserver 192.0.2.53\n"), ("new", "nameserver 192.0.2.54\n")]).await;
+        symlink("/etc/old", "/etc/resolv.conf").unwrap();
+        add_address("192.0.2.54/32", "lo");
+        let new = Dns::start_at(SocketAddr::new(parse("192.0.2.54"), 53)).await.unwrap();
+        let other_host = "192.0.2.81";
+        add_address(&format!("{other_host}/32"), "lo");
+        let _other_server = http_server(other_host).await;
+        set_host(&old, HOST, &[LOCAL_V4]);
+        set_host(&new, HOST, &[other_host]);
+
+        let mut connector = HappyEyeballsConnector::new();
+        for _ in 0..2 {
+            assert_eq!(peer(&connect(&mut connector).await.unwrap()), parse(LOCAL_V4));
+        }
+        assert_eq!(old.log().len(), 2, "the second connect is served from the cache");
+
+        symlink("/etc/new", "/etc/link").unwrap();
+        fs::rename("/etc/link", "/etc/resolv.conf").unwrap();
+        sleep(ms(1100)).await;
+        assert_eq!(peer(&connect(&mut connector).await.unwrap()), parse(other_host));
+        assert_eq!((old.log().len(), new.log().len()), (2, 2));
+
+        fs::write("/etc/next", "nameserver 192.0.2.53\n").unwrap();
+        fs::rename("/etc/next", "/etc/new").unwrap();
+        sleep(ms(1100)).await;
+        assert_eq!(peer(&connect(&mut connector).await.unwrap()), parse(LOCAL_V4));
+        assert_eq!((old.log().len(), new.log().len()), (4, 2));
+
+        // The same servers in another file are the same servers.
+        fs::write("/etc/new", "# by DHCP\nnameserver 192.0.2.53\n").unwrap();
+        sleep(ms(1100)).await;
+        connect(&mut connector).await.unwrap();
+        assert_eq!((old.log().len(), new.log().len()), (4, 2));
+    });
+}
+
+/// A lookup that asks the old name servers gets their answer.
+///
+/// Proves: NET-7
+#[test]
+fn lookups_in_flight_outlive_the_resolv_conf_that_they_began_with() {
+    in_namespace(|| async {
+        let (_server, dns) = host(&[("resolv.conf", "nameserver 192.0.2.53\n")]).await;
+        dns.set(HOST, RecordType::A, Reply::a([Ipv4Addr::new(192, 0, 2, 80)]).after(ms(1500)));
+        let mut connector = HappyEyeballsConnector::new();
+        let mut other = connector.clone();
+        let slow = tokio::spawn(async move { connect(&mut connector).await });
+        dns.until_asked(HOST, RecordType::A, 1).await;
+        fs::write("/etc/resolv.conf", "nameserver 198.51.100.53\n").unwrap();
+        sleep(ms(1100)).await;
+        // This one asks the new name server, which says nothing.
+        let asked = tokio::spawn(async move { get(&mut other, &format!("http://other.lab.test:{PORT}/")).await });
+        assert_eq!(peer(&slow.await.unwrap().unwrap()), parse(LOCAL_V4));
+        assert_eq!(dns.asked("other.lab.test", RecordType::A), 0);
+        asked.abort();
+    });
+}
+
+/// Proves: NET-6
+#[test]
+fn a_name_that_comes_into_the_hosts_file_is_noticed() {
+    in_namespace(|| async {
+        let (_server, dns) = host(&[("resolv.conf", "nameserver 192.0.2.53\n")]).await;
+        set_host(&dns, HOST, &[SILENT_V4[0]]);
+        let mut config = giving_up_after(100);
+        config.use_history(false);
+        let mut connector = HappyEyeballsConnector::builder().config(config).plaintext().build().unwrap();
+        connect(&mut connector).await.unwrap_err();
+        fs::write("/etc/hosts", format!("{LOCAL_V4} {HOST}\n")).unwrap();
+        sleep(ms(1100)).await;
+        assert_eq!(peer(&connect(&mut connector).await.unwrap()), parse(LOCAL_V4));
     });
 }
 

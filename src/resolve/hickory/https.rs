@@ -91,10 +91,10 @@ fn malformed(why: Malformed) -> ResolveError {
 }
 
 /// The CNAME records of a section.
-struct Aliases<'a>(HashMap<&'a Name, (&'a Name, u32)>);
+pub(super) struct Aliases<'a>(HashMap<&'a Name, (&'a Name, u32)>);
 
 impl<'a> Aliases<'a> {
-    fn of(records: &'a [Record]) -> Self {
+    pub(super) fn of(records: &'a [Record]) -> Self {
         let aliases = records.iter().filter_map(|record| match &record.data {
             RData::CNAME(CNAME(target)) => Some((&record.name, (target, record.ttl))),
             _ => None,
@@ -103,7 +103,7 @@ impl<'a> Aliases<'a> {
     }
 
     /// Where `name` leads, and how long the way there lives.
-    fn follow(&self, mut name: &'a Name) -> (&'a Name, u32) {
+    pub(super) fn follow(&self, mut name: &'a Name) -> (&'a Name, u32) {
         let mut lifetime = u32::MAX;
         for _ in 0..MAX_ALIASES {
             let Some((target, ttl)) = self.0.get(name) else { break };

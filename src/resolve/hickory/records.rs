@@ -7,7 +7,7 @@ use hickory_resolver::lookup::Lookup;
 use hickory_resolver::proto::rr::rdata::{CNAME, PTR};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
-use super::{HickoryResolver, failure, https, no_data, other, outside_dns};
+use super::{HickoryResolver, addresses, failure, https, no_data, other, outside_dns};
 use crate::resolve::{QueryKind, ResolveError, ServiceRecord};
 
 /// An answer.
@@ -35,10 +35,7 @@ impl HickoryResolver {
         };
         let name = fqdn(Name::from_ascii(name).map_err(|err| other("the name is not one of DNS").with_source(err))?);
         let lookup = self.answer(&name, record_type).await?;
-        let addresses: Vec<_> = match is_address {
-            true => lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect(),
-            false => Vec::new(),
-        };
+        let addresses = if is_address { addresses(&lookup, &name, record_type) } else { Vec::new() };
         let services = if is_address { Vec::new() } else { https::answer(&lookup, &name)?.services };
         if addresses.is_empty() && services.is_empty() {
             return Err(no_data());
@@ -59,8 +56,7 @@ impl HickoryResolver {
 
     async fn answer(&self, name: &Name, record_type: RecordType) -> Result<Lookup, ResolveError> {
         let servers = self.shared.servers()?;
-        let lookup = tokio::time::timeout(self.shared.timeout, servers.lookup(name, record_type)).await;
-        lookup.unwrap_or(Err(hickory_resolver::net::NetError::Timeout)).map_err(failure)
+        servers.lookup(name, record_type).await.map_err(failure)
     }
 }
 

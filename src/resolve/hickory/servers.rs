@@ -1,7 +1,12 @@
 //! The name servers of one runtime, all asked at once.
 
+mod standing;
+
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{mem, ptr};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -11,9 +16,11 @@ use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
+use tokio::time;
 
+use self::standing::Standing;
 use super::transport::Sockets;
-use super::wire::{OPAQUE, UNREADABLE};
+use super::wire::{self, OPAQUE, UNREADABLE};
 
 /// Tries of one lookup. With three a lost packet costs at most a third of the time for the lookup.
 const TRIES: u32 = 3;
@@ -22,6 +29,7 @@ const TRIES: u32 = 3;
 ///
 /// A pool of hickory's asks two at once and takes the first that says anything, so a server that refuses quickly hides
 /// one that would answer, and of three servers two dead ones cost a try. Here each is asked, and only an answer counts.
+/// A server that has left lookups unanswered is asked as well, but not waited for once another has said that it failed.
 #[derive(Clone)]
 pub(super) struct Servers(Arc<[Server]>);
 
@@ -31,25 +39,54 @@ struct Server {
     without_edns: Resolver<Sockets>,
     /// The type that HTTPS records have on the near side of the sockets.
     https: RecordType,
+    /// Whether the others are asked when its packet has left.
+    leads: bool,
+    sockets: Sockets,
+    timeout: Duration,
+    standing: Standing,
 }
 
 impl Servers {
     /// Opens nothing yet.
     pub(super) fn new(config: &ResolverConfig, timeout: Duration) -> Result<Self, NetError> {
         let servers = config.name_servers().iter().map(|server| Server::new(server, timeout));
-        servers.collect::<Result<_, NetError>>().map(Self)
+        let mut servers = servers.collect::<Result<Vec<_>, NetError>>()?;
+        servers.sort_by_key(|server| !server.leads);
+        Ok(Self(servers.into()))
     }
 
-    /// The first answer, be it that there is none; if no server has one, the first failure.
+    /// The first answer, be it that there is none; if no server has one, the first failure that one has told.
     pub(super) async fn lookup(&self, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
-        let mut lookups: FuturesUnordered<_> = self.0.iter().map(|server| server.lookup(name, record_type)).collect();
-        let mut failure = None;
-        while let Some(result) = lookups.next().await {
-            match result {
-                Err(error) if !is_answer(&error) => {
-                    failure.get_or_insert(error);
+        let ask = |server| async move { (server, Server::lookup(server, name, record_type).await) };
+        let (leading, mut others) = self.0.split_at(self.0.partition_point(|server| server.leads));
+        // The order of the queries is not that of the packets: a task of hickory's stands in between.
+        let sent = || leading.iter().map(|server| server.sockets.sent()).sum::<u64>();
+        let sent_before = sent();
+        let mut lookups: FuturesUnordered<_> = leading.iter().map(ask).collect();
+        let mut poll_next = |cx: &mut Context<'_>| loop {
+            let next = lookups.poll_next_unpin(cx);
+            if !others.is_empty() && (next.is_ready() || sent() > sent_before) {
+                lookups.extend(mem::take(&mut others).iter().map(ask));
+                if !matches!(next, Poll::Ready(Some(_))) {
+                    continue;
                 }
+            }
+            return next;
+        };
+
+        let mut awaited: Vec<_> = self.0.iter().filter(|server| !server.standing.is_silent()).collect();
+        let mut failure: Option<NetError> = None;
+        while let Some((server, result)) = poll_fn(&mut poll_next).await {
+            let error = match result {
+                Err(error) if !is_answer(&error, record_type) => error,
                 answer => return answer,
+            };
+            awaited.retain(|awaited| !ptr::eq(*awaited, server));
+            if failure.as_ref().is_none_or(|failure| !is_told(failure) && is_told(&error)) {
+                failure = Some(error);
+            }
+            if awaited.is_empty() && failure.as_ref().is_some_and(is_told) {
+                break;
             }
         }
         Err(failure.unwrap_or(NetError::NoConnections))
@@ -62,25 +99,50 @@ impl Server {
         // What another crate can add to hickory, such as DNS over TLS, is out of sight: there HTTPS records are read by
         // hickory.
         let plain = protocols.all(|protocol| matches!(protocol, ProtocolConfig::Udp | ProtocolConfig::Tcp));
+        let sockets = Sockets::new(plain);
         Ok(Self {
-            client: client(config, Sockets::new(plain), timeout, true)?,
-            without_edns: client(config, Sockets::new(plain), timeout, false)?,
+            client: client(config, sockets.clone(), timeout, true)?,
+            without_edns: client(config, sockets.clone(), timeout, false)?,
             https: if plain { OPAQUE } else { RecordType::HTTPS },
+            // v3 draft section 4.5. Of other protocols the sockets do not see all that leaves.
+            leads: plain && config.ip.is_ipv6(),
+            sockets,
+            timeout,
+            standing: Standing::new(timeout),
         })
     }
 
     async fn lookup(&self, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
-        let inner_type = if record_type == RecordType::HTTPS { self.https } else { record_type };
-        let mut result = self.client.lookup(name.clone(), inner_type).await;
-        if let Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::FormErr | ResponseCode::NotImp))) = result {
-            result = self.without_edns.lookup(name.clone(), inner_type).await;
-        }
+        let asked = self.standing.asked();
+        let mut result =
+            time::timeout(self.timeout, self.ask(name, record_type)).await.unwrap_or(Err(NetError::Timeout));
+        asked.end(&result);
         if let Err(NetError::Dns(DnsError::NoRecordsFound(none))) = &mut result {
             // People see it in errors.
             none.query.query_type = record_type;
         }
         result
     }
+
+    async fn ask(&self, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
+        let inner_type = if record_type == RecordType::HTTPS { self.https } else { record_type };
+        match ask(&self.client, name, inner_type).await {
+            Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::FormErr | ResponseCode::NotImp))) => {
+                ask(&self.without_edns, name, inner_type).await
+            }
+            result => result,
+        }
+    }
+}
+
+async fn ask(client: &Resolver<Sockets>, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
+    client.lookup(name.clone(), record_type).await.map_err(|error| match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match wire::failure(none.response_code) {
+            Some(code) => DnsError::ResponseCode(code).into(),
+            None => none.into(),
+        },
+        error => error,
+    })
 }
 
 fn client(
@@ -101,12 +163,19 @@ fn client(
     builder.build()
 }
 
-/// Whether the error is an answer: that there are no such records, or that nobody can read them.
-fn is_answer(error: &NetError) -> bool {
+/// Whether the error is an answer: that there are no such records, or that they cannot be read. Of HTTPS records that is
+/// as good as none; addresses another server may have whole.
+fn is_answer(error: &NetError, record_type: RecordType) -> bool {
     match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => {
-            matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError | UNREADABLE)
-        }
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain | ResponseCode::NoError => true,
+            code => code == UNREADABLE && record_type == RecordType::HTTPS,
+        },
         _ => false,
     }
+}
+
+/// Whether the server has said that it failed.
+fn is_told(failure: &NetError) -> bool {
+    matches!(failure, NetError::Dns(_))
 }

@@ -3,13 +3,18 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use hickory_resolver::net::runtime::{
     DnsTcpStream, DnsUdpSocket, QuicSocketBinder, RuntimeProvider, TokioHandle, TokioRuntimeProvider, TokioTime,
 };
+use tokio::io::Interest;
 
 use super::wire;
 
@@ -21,12 +26,21 @@ type TokioTcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
 pub(super) struct Sockets {
     tokio: TokioRuntimeProvider,
     carry_dns: bool,
+    sent: Sent,
 }
+
+/// How often something has left.
+type Sent = Arc<AtomicU64>;
 
 impl Sockets {
     /// Without `carry_dns` the sockets carry something else, such as TLS, and leave it alone.
     pub(super) fn new(carry_dns: bool) -> Self {
-        Self { tokio: TokioRuntimeProvider::default(), carry_dns }
+        Self { tokio: TokioRuntimeProvider::default(), carry_dns, sent: Sent::default() }
+    }
+
+    /// Grows when a packet leaves for a server; clones count together.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 }
 
@@ -48,13 +62,21 @@ impl RuntimeProvider for Sockets {
     ) -> Pin<Box<dyn Send + Future<Output = io::Result<Tcp>>>> {
         let connecting = self.tokio.connect_tcp(server, bind, timeout);
         let frames = self.carry_dns.then(Frames::default);
-        Box::pin(async move { Ok(Tcp { stream: connecting.await?, frames }) })
+        let sent = self.sent.clone();
+        sent.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move { Ok(Tcp { stream: connecting.await?, frames, sent }) })
     }
 
     fn bind_udp(&self, local: SocketAddr, server: SocketAddr) -> Pin<Box<dyn Send + Future<Output = io::Result<Udp>>>> {
         let binding = self.tokio.bind_udp(local, server);
-        let carries_dns = self.carry_dns;
-        Box::pin(async move { Ok(Udp { socket: binding.await?, carries_dns }) })
+        let (carries_dns, sent) = (self.carry_dns, self.sent.clone());
+        Box::pin(async move {
+            let socket = Arc::new(binding.await?);
+            // So that the socket learns that nobody listens there, and takes nothing from anybody else.
+            socket.connect(server).await?;
+            let failing = Mutex::new(failing(socket.clone()).fuse().boxed());
+            Ok(Udp { socket, failing, carries_dns, sent, request: OnceLock::new() })
+        })
     }
 
     fn quic_binder(&self) -> Option<&dyn QuicSocketBinder> {
@@ -62,36 +84,62 @@ impl RuntimeProvider for Sockets {
     }
 }
 
+/// hickory has a socket for each request.
 pub(super) struct Udp {
-    socket: TokioUdp,
+    socket: Arc<TokioUdp>,
+    failing: Mutex<BoxFuture<'static, io::Error>>,
     carries_dns: bool,
+    sent: Sent,
+    request: OnceLock<Vec<u8>>,
 }
 
 impl DnsUdpSocket for Udp {
     type Time = TokioTime;
 
     fn poll_recv_from(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let (mut length, from) = ready!(DnsUdpSocket::poll_recv_from(&self.socket, cx, buf))?;
+        let Poll::Ready(received) = DnsUdpSocket::poll_recv_from(&*self.socket, cx, buf) else {
+            let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+            return failing.as_mut().poll(cx).map(Err);
+        };
+        let (mut length, from) = received?;
         if self.carries_dns {
             let is_cut = length == buf.len();
+            if let Some(request) = self.request.get() {
+                length = wire::complete(buf, length, request);
+            }
             length = wire::response(&mut buf[..length], is_cut);
         }
         Poll::Ready(Ok((length, from)))
     }
 
-    fn poll_send_to(&self, cx: &mut Context<'_>, buf: &[u8], target: SocketAddr) -> Poll<io::Result<usize>> {
-        if !self.carries_dns {
-            return DnsUdpSocket::poll_send_to(&self.socket, cx, buf, target);
-        }
-        let mut message = buf.to_vec();
-        wire::request(&mut message);
-        DnsUdpSocket::poll_send_to(&self.socket, cx, &message, target)
+    fn poll_send_to(&self, cx: &mut Context<'_>, buf: &[u8], _server: SocketAddr) -> Poll<io::Result<usize>> {
+        let message = match self.carries_dns {
+            true => self.request.get_or_init(|| {
+                let mut message = buf.to_vec();
+                wire::request(&mut message);
+                message
+            }),
+            false => buf,
+        };
+        let length = ready!(self.socket.poll_send(cx, message))?;
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Ok(length))
     }
+}
+
+/// The error that the network reports, which does not wake who waits for a packet.
+async fn failing(socket: Arc<TokioUdp>) -> io::Error {
+    let take_error = || match socket.take_error()? {
+        Some(error) => Ok(error),
+        None => Err(io::ErrorKind::WouldBlock.into()),
+    };
+    socket.async_io(Interest::ERROR, take_error).await.unwrap_or_else(|error| error)
 }
 
 pub(super) struct Tcp {
     stream: TokioTcp,
     frames: Option<Frames>,
+    sent: Sent,
 }
 
 impl DnsTcpStream for Tcp {
@@ -100,7 +148,7 @@ impl DnsTcpStream for Tcp {
 
 impl AsyncRead for Tcp {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let Self { stream, frames } = self.get_mut();
+        let Self { stream, frames, .. } = self.get_mut();
         match frames {
             Some(Frames { incoming, .. }) => {
                 ready!(incoming.poll_fill(stream, cx))?;
@@ -113,7 +161,8 @@ impl AsyncRead for Tcp {
 
 impl AsyncWrite for Tcp {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { stream, frames } = self.get_mut();
+        let Self { stream, frames, sent } = self.get_mut();
+        sent.fetch_add(1, Ordering::Relaxed);
         match frames {
             Some(Frames { outgoing, .. }) => {
                 // The one before.
@@ -125,7 +174,7 @@ impl AsyncWrite for Tcp {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, frames } = self.get_mut();
+        let Self { stream, frames, .. } = self.get_mut();
         if let Some(Frames { outgoing, .. }) = frames {
             ready!(outgoing.poll_send(stream, cx))?;
         }

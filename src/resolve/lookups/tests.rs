@@ -1,5 +1,6 @@
 //! Lookups with scripted resolvers, on a paused clock except where two runtimes are at work.
 
+mod epochs;
 mod silence;
 
 use std::future::pending;

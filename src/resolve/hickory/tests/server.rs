@@ -66,7 +66,7 @@ impl Server {
         let (udp, tcp) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let _guard = runtime.enter();
-        let (udp_socket, tcp_socket) = (0..100).find_map(|_| bind_both().ok()).expect("a port free in UDP and TCP");
+        let (udp_socket, tcp_socket) = bind();
         let addr = udp_socket.local_addr().unwrap();
         runtime.spawn(serve_udp(udp_socket, zone.clone(), udp.clone()));
         runtime.spawn(serve_tcp(tcp_socket, zone, tcp.clone()));
@@ -92,6 +92,11 @@ impl Drop for Server {
             runtime.shutdown_background();
         }
     }
+}
+
+/// A port that is free in both.
+pub(super) fn bind() -> (UdpSocket, TcpListener) {
+    (0..100).find_map(|_| bind_both().ok()).expect("a port free in UDP and TCP")
 }
 
 fn bind_both() -> io::Result<(UdpSocket, TcpListener)> {

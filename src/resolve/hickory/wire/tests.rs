@@ -49,17 +49,46 @@ fn https_records_arrive_opaque_in_every_section() {
 }
 
 #[test]
-fn answers_to_other_questions_are_left_alone() {
-    let malformed = record(HTTPS_TYPE, "00");
+fn what_does_not_ask_one_question_is_left_alone() {
     for bytes in [
-        message("8180", 1, &[&record(1, "c0000201"), &malformed]),
-        message("8182", 28, &[&malformed]),
         // No question, two questions, and a question that is cut.
         hex("1234 8181 0000 0000 0000 0000"),
-        [&hex("1234 8180 0002 0000 0000 0000")[..], &message("", HTTPS_TYPE, &[])[10..]].concat(),
-        message("8180", HTTPS_TYPE, &[])[..QUESTION - 1].to_vec(),
+        [&hex("1234 8182 0002 0000 0000 0000")[..], &message("", HTTPS_TYPE, &[])[12..]].concat(),
+        message("8182", HTTPS_TYPE, &[])[..QUESTION - 1].to_vec(),
     ] {
         assert_eq!(received(bytes.clone(), false), bytes);
+    }
+}
+
+#[test]
+fn answers_of_addresses_pass_unchanged() {
+    for bytes in [message("8180", 1, &[&record(1, "c0000201")]), message("8183", 28, &[]), message("8180", 12, &[])] {
+        assert_eq!(received(bytes.clone(), false), bytes);
+    }
+    let unreadable = message("8180", 1, &[&record(1, "c00002")]);
+    assert_eq!(received(unreadable, false), message("818f", 1, &[]));
+}
+
+#[test]
+fn a_failure_without_its_question_is_given_it() {
+    let question = message("0100", HTTPS_TYPE, &[]);
+    let completed = |header: &str, room: usize| {
+        let mut buffer = hex(header);
+        let length = buffer.len();
+        buffer.resize(length.max(room), 0xff);
+        let length = complete(&mut buffer, length, &question);
+        buffer.truncate(length);
+        buffer
+    };
+    assert_eq!(completed("1234 8181 0000 0000 0000 0000", 512), message("8181", HTTPS_TYPE, &[]));
+    // No failure, one question that is cut off, more than a header, and no room.
+    for (header, room) in [
+        ("1234 8180 0000 0000 0000 0000", 512),
+        ("1234 8181 0001 0000 0000 0000", 512),
+        ("1234 8181 0000 0000 0000 0000 00", 512),
+        ("1234 8181 0000 0000 0000 0000", QUESTION - 1),
+    ] {
+        assert_eq!(completed(header, room), hex(header), "{header}");
     }
 }
 
@@ -99,11 +128,21 @@ fn of_a_truncated_message_nothing_is_read() {
 
 #[test]
 fn codes_that_would_be_tried_again_are_replaced() {
-    assert_eq!(received(message("8182", HTTPS_TYPE, &[]), false), only_question("818d"));
-    assert_eq!(received(message("8185", HTTPS_TYPE, &["c00c"]), false), only_question("818e"));
-    for flags in ["8180", "8181", "8183", "8184"] {
+    for record_type in [1, 12, 28, HTTPS_TYPE] {
+        let question = |flags: &str| received(message(flags, record_type, &["c00c"]), false);
+        let asked = if record_type == HTTPS_TYPE { OPAQUE_TYPE } else { record_type };
+        for (code, substitute) in [("8181", "818b"), ("8182", "818c"), ("8184", "818d"), ("8185", "818e")] {
+            assert_eq!(question(code), message(substitute, asked, &[]));
+            let told = Message::from_vec(&hex(&format!("1234 {code} 0000 0000 0000 0000"))).unwrap();
+            let given = Message::from_vec(&question(code)).unwrap();
+            assert_eq!(failure(given.metadata.response_code), Some(told.metadata.response_code));
+        }
+    }
+    for flags in ["8180", "8183"] {
         assert_eq!(received(message(flags, HTTPS_TYPE, &[]), false), only_question(flags));
     }
+    assert_eq!(failure(ResponseCode::NXDomain), None);
+    assert_eq!(failure(UNREADABLE), None);
 }
 
 proptest! {
