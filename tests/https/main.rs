@@ -3,6 +3,7 @@
 mod addresses;
 mod gate;
 mod hostile;
+mod hybrid;
 mod late;
 mod protected;
 mod questions;

@@ -142,7 +142,9 @@ async fn settings_without_records_ask_for_none() {
 #[tokio::test]
 async fn a_resolver_of_addresses_is_not_asked_for_records() {
     let host = Host::with(HTTP).await;
-    for (kinds, asks) in [(Kinds::Addresses, false), (Kinds::PerFamily, false), (Kinds::PerType, true)] {
+    for (kinds, asks) in
+        [(Kinds::Addresses, false), (Kinds::AddressesAndHttps, true), (Kinds::PerFamily, false), (Kinds::PerType, true)]
+    {
         let addr: SocketAddr = host.addr(V4[0]);
         let script = Script::new(kinds, move |_, kind| match kind {
             QueryKind::Https | QueryKind::Aaaa => ready(Ok(Answer::default())),
