@@ -1,6 +1,7 @@
 //! DNS by hickory-resolver: one query a type, each answer as soon as it comes.
 
 mod https;
+mod mdns;
 #[cfg(feature = "reachability")]
 mod records;
 mod servers;
@@ -20,6 +21,7 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, system_conf};
 use tokio::runtime::{self, Handle};
 
+use self::mdns::Mdns;
 #[cfg(feature = "reachability")]
 pub(crate) use self::records::Records;
 use self::servers::Servers;
@@ -43,7 +45,10 @@ const FAILURE_TTL: Duration = Duration::from_secs(30);
 /// a truncated answer is fetched over TCP.
 ///
 /// HTTPS records (RFC 9460) are handed on as they are, aliases of theirs included, together with the addresses of their
-/// targets if the server sends some along. Names under `local` have none: they are mDNS's (RFC 6762).
+/// targets if the server sends some along.
+///
+/// Names under `local` are mDNS's (RFC 6762): the system's `getaddrinfo` is asked for their addresses, and nobody for
+/// HTTPS records. Where a network has such names in DNS, the system knows that too.
 ///
 /// One resolver serves several tokio runtimes. Clones share their connections.
 #[derive(Clone)]
@@ -132,9 +137,10 @@ impl Resolve for HickoryResolver {
         let shared = self.shared.clone();
         // Records lead to names that `names` has not seen.
         let outside_dns = outside_dns(name);
-        // Names of mDNS (RFC 6762), of whose services a name server knows nothing. Their addresses are asked for, as
-        // some networks have such names in DNS.
-        let is_mdns = is_under(name, "local");
+        if is_under(name, "local") {
+            let name = name.into();
+            return Box::pin(async move { shared.mdns.resolve(name, kind, shared.timeout).await });
+        }
         let name = Name::from_ascii(name);
         Box::pin(async move {
             if let Some(error) = outside_dns {
@@ -143,7 +149,6 @@ impl Resolve for HickoryResolver {
             let record_type = match kind {
                 QueryKind::A => RecordType::A,
                 QueryKind::Aaaa => RecordType::AAAA,
-                QueryKind::Https if is_mdns => return Err(no_data()),
                 QueryKind::Https => RecordType::HTTPS,
                 QueryKind::Addresses => return Err(other(format!("{kind} is not a query of this resolver"))),
             };
@@ -174,6 +179,7 @@ async fn lookup(servers: &Servers, name: Name, record_type: RecordType) -> Resul
 struct Shared {
     read: Arc<dyn Fn() -> Setup + Send + Sync>,
     timeout: Duration,
+    mdns: Mdns,
     setup: Mutex<Option<Arc<Setup>>>,
     /// The last one used at the end.
     servers: Mutex<Vec<(runtime::Id, Servers)>>,
@@ -181,7 +187,7 @@ struct Shared {
 
 impl Shared {
     fn new(read: Arc<dyn Fn() -> Setup + Send + Sync>, timeout: Duration) -> Self {
-        Self { read, timeout, setup: Mutex::default(), servers: Mutex::default() }
+        Self { read, timeout, mdns: Mdns::system(), setup: Mutex::default(), servers: Mutex::default() }
     }
 
     fn setup(&self) -> Arc<Setup> {

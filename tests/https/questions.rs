@@ -7,7 +7,7 @@ use hyper_happy_eyeballs::resolve::{Answer, Kinds, QueryKind};
 use hyper_happy_eyeballs::{AddressPolicy, Config, Families, HappyEyeballsConnector, Verdict};
 
 use crate::host::{HOST, HTTP, HTTPS, Host, V4, config, unanswered_queries};
-use crate::lab::{Dns, Reply};
+use crate::lab::Dns;
 use crate::support::{Script, connect, ready};
 use crate::zone::{peer, records_name};
 
@@ -102,20 +102,6 @@ async fn an_address_that_is_at_hand_has_no_records() {
         connect(&connector, &format!("https://{name}/")).await.unwrap_err();
     }
     assert_eq!(host.dns.log().len(), 0);
-}
-
-/// Proves: NAM-2
-#[tokio::test]
-async fn a_name_of_mdns_has_no_records() {
-    let host = Host::with(HTTP).await;
-    host.dns.set("printer.local", RecordType::A, Reply::a([[127, 0, 0, 8].into()]));
-    for name in ["printer.local", "Printer.LOCAL."] {
-        host.dns.clear_log();
-        let uri = format!("https://{name}:{}/", host.sites.port());
-        connect(&plain(&host, config()), &uri).await.unwrap();
-        assert_eq!(host.dns.log().len(), 2);
-        assert_eq!(records_asked(&host.dns), [""; 0]);
-    }
 }
 
 /// The setting turns them off, as a proxy needs it, also where an upgrade is asked for; and older clients know nothing

@@ -2,6 +2,7 @@
 
 mod https;
 mod malformed;
+mod mdns;
 mod server;
 pub(super) mod vectors;
 
