@@ -1,7 +1,12 @@
 //! DNS by hickory-resolver: one query a type, each answer as soon as it comes.
 
+mod connections;
 mod https;
 mod mdns;
+#[cfg(feature = "dns-over-https")]
+mod over_https;
+#[cfg(feature = "dns-over-tls")]
+mod over_tls;
 #[cfg(feature = "reachability")]
 mod records;
 mod servers;
@@ -21,6 +26,7 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, system_conf};
 use tokio::runtime::{self, Handle};
 
+use self::connections::NameServer;
 use self::mdns::Mdns;
 #[cfg(feature = "reachability")]
 pub(crate) use self::records::Records;
@@ -133,6 +139,10 @@ impl Resolve for HickoryResolver {
         }
     }
 
+    fn is_protected(&self) -> bool {
+        self.shared.setup().dns.as_ref().is_ok_and(Dns::is_protected)
+    }
+
     fn resolve(&self, name: &str, kind: QueryKind) -> Resolving {
         let shared = self.shared.clone();
         // Records lead to names that `names` has not seen.
@@ -211,7 +221,7 @@ impl Shared {
         let mut kept = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         let servers = match kept.iter().position(|(id, _)| *id == runtime) {
             Some(index) => kept.remove(index).1,
-            None => Servers::new(&dns.config, self.timeout).map_err(failure)?,
+            None => Servers::new(&dns.servers, self.timeout).map_err(failure)?,
         };
         if kept.len() >= MAX_RUNTIMES {
             kept.remove(0);
@@ -229,7 +239,7 @@ struct Setup {
 }
 
 struct Dns {
-    config: ResolverConfig,
+    servers: Vec<NameServer>,
     search: Search,
 }
 
@@ -240,7 +250,12 @@ impl Dns {
             [] => config.domain().into_iter().map(Name::to_ascii).collect(),
             search => search.iter().map(Name::to_ascii).collect(),
         };
-        Self { config, search: Search { suffixes, ndots } }
+        let servers = config.name_servers().iter().cloned().map(NameServer::new).collect();
+        Self { servers, search: Search { suffixes, ndots } }
+    }
+
+    fn is_protected(&self) -> bool {
+        !self.servers.is_empty() && self.servers.iter().all(NameServer::is_protected)
     }
 }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hickory_resolver::Resolver;
-use hickory_resolver::config::{NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::config::{ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
 
-use super::transport::Sockets;
+use super::connections::{Connections, NameServer};
 use super::wire::{OPAQUE, UNREADABLE};
 
 /// Tries of one lookup. With three a lost packet costs at most a third of the time for the lookup.
@@ -26,17 +26,17 @@ const TRIES: u32 = 3;
 pub(super) struct Servers(Arc<[Server]>);
 
 struct Server {
-    client: Resolver<Sockets>,
+    client: Resolver<Connections>,
     /// For a server that does not take EDNS(0) (RFC 6891 section 6.2.2).
-    without_edns: Resolver<Sockets>,
+    without_edns: Resolver<Connections>,
     /// The type that HTTPS records have on the near side of the sockets.
     https: RecordType,
 }
 
 impl Servers {
     /// Opens nothing yet.
-    pub(super) fn new(config: &ResolverConfig, timeout: Duration) -> Result<Self, NetError> {
-        let servers = config.name_servers().iter().map(|server| Server::new(server, timeout));
+    pub(super) fn new(servers: &[NameServer], timeout: Duration) -> Result<Self, NetError> {
+        let servers = servers.iter().map(|server| Server::new(server, timeout));
         servers.collect::<Result<_, NetError>>().map(Self)
     }
 
@@ -57,15 +57,12 @@ impl Servers {
 }
 
 impl Server {
-    fn new(config: &NameServerConfig, timeout: Duration) -> Result<Self, NetError> {
-        let mut protocols = config.connections.iter().map(|connection| &connection.protocol);
-        // What another crate can add to hickory, such as DNS over TLS, is out of sight: there HTTPS records are read by
-        // hickory.
-        let plain = protocols.all(|protocol| matches!(protocol, ProtocolConfig::Udp | ProtocolConfig::Tcp));
+    fn new(server: &NameServer, timeout: Duration) -> Result<Self, NetError> {
+        let connections = Connections::new(server, timeout / TRIES);
         Ok(Self {
-            client: client(config, Sockets::new(plain), timeout, true)?,
-            without_edns: client(config, Sockets::new(plain), timeout, false)?,
-            https: if plain { OPAQUE } else { RecordType::HTTPS },
+            client: client(server, connections.clone(), timeout, true)?,
+            without_edns: client(server, connections, timeout, false)?,
+            https: if server.is_in_sight() { OPAQUE } else { RecordType::HTTPS },
         })
     }
 
@@ -84,13 +81,13 @@ impl Server {
 }
 
 fn client(
-    server: &NameServerConfig,
-    sockets: Sockets,
+    server: &NameServer,
+    connections: Connections,
     timeout: Duration,
     edns: bool,
-) -> Result<Resolver<Sockets>, NetError> {
-    let config = ResolverConfig::from_name_servers(vec![server.clone()]);
-    let mut builder = Resolver::builder_with_config(config, sockets);
+) -> Result<Resolver<Connections>, NetError> {
+    let config = ResolverConfig::from_name_servers(vec![server.config().clone()]);
+    let mut builder = Resolver::builder_with_config(config, connections);
     let options = builder.options_mut();
     options.timeout = timeout / TRIES;
     options.attempts = TRIES as usize - 1;

@@ -7,26 +7,53 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
+#[cfg(feature = "dns-over-tls")]
+use hickory_resolver::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_resolver::net::runtime::{
     DnsTcpStream, DnsUdpSocket, QuicSocketBinder, RuntimeProvider, TokioHandle, TokioRuntimeProvider, TokioTime,
 };
 
+#[cfg(feature = "dns-over-tls")]
+use super::over_tls::Tls;
 use super::wire;
 
 type TokioUdp = <TokioRuntimeProvider as RuntimeProvider>::Udp;
-type TokioTcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
+type Bytes = Pin<Box<dyn ByteStream>>;
+
+trait ByteStream: AsyncRead + AsyncWrite + Send + Sync {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync> ByteStream for T {}
 
 /// Sockets of tokio.
 #[derive(Clone)]
 pub(super) struct Sockets {
     tokio: TokioRuntimeProvider,
     carry_dns: bool,
+    #[cfg(feature = "dns-over-tls")]
+    tls: Option<Tls>,
 }
 
 impl Sockets {
     /// Without `carry_dns` the sockets carry something else, such as TLS, and leave it alone.
     pub(super) fn new(carry_dns: bool) -> Self {
-        Self { tokio: TokioRuntimeProvider::default(), carry_dns }
+        Self {
+            tokio: TokioRuntimeProvider::default(),
+            carry_dns,
+            #[cfg(feature = "dns-over-tls")]
+            tls: None,
+        }
+    }
+
+    /// With TLS between TCP and what it carries.
+    #[cfg(feature = "dns-over-tls")]
+    pub(super) fn over(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// TCP to `server`, for what is no DNS.
+    #[cfg(feature = "dns-over-https")]
+    pub(super) async fn connect(&self, server: SocketAddr, within: Duration) -> io::Result<tokio::net::TcpStream> {
+        self.tokio.connect_tcp(server, None, Some(within)).await.map(|stream| stream.0)
     }
 }
 
@@ -48,7 +75,14 @@ impl RuntimeProvider for Sockets {
     ) -> Pin<Box<dyn Send + Future<Output = io::Result<Tcp>>>> {
         let connecting = self.tokio.connect_tcp(server, bind, timeout);
         let frames = self.carry_dns.then(Frames::default);
-        Box::pin(async move { Ok(Tcp { stream: connecting.await?, frames }) })
+        #[cfg(feature = "dns-over-tls")]
+        if let Some(tls) = self.tls.clone() {
+            return Box::pin(async move {
+                let stream = tls.handshake(connecting.await?.0, timeout).await?;
+                Ok(Tcp { stream: Box::pin(AsyncIoTokioAsStd(stream)), frames })
+            });
+        }
+        Box::pin(async move { Ok(Tcp { stream: Box::pin(connecting.await?), frames }) })
     }
 
     fn bind_udp(&self, local: SocketAddr, server: SocketAddr) -> Pin<Box<dyn Send + Future<Output = io::Result<Udp>>>> {
@@ -90,7 +124,7 @@ impl DnsUdpSocket for Udp {
 }
 
 pub(super) struct Tcp {
-    stream: TokioTcp,
+    stream: Bytes,
     frames: Option<Frames>,
 }
 
@@ -155,7 +189,7 @@ const LENGTH: usize = 2;
 
 impl Frame {
     /// Ready when the frame is whole, or its stream at the end.
-    fn poll_fill(&mut self, stream: &mut TokioTcp, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_fill(&mut self, stream: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut chunk = [0; 2048];
         loop {
             let wanted = self.missing().min(chunk.len());
@@ -197,7 +231,7 @@ impl Frame {
     }
 
     /// Ready when no whole frame is left.
-    fn poll_send(&mut self, stream: &mut TokioTcp, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_send(&mut self, stream: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.missing() == 0 {
             let sent = ready!(Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.passed..]))?;
             if sent == 0 {
