@@ -6,6 +6,7 @@ mod hostile;
 mod hybrid;
 mod late;
 mod protected;
+mod proxy;
 mod questions;
 mod report;
 mod services;

@@ -4,6 +4,9 @@
 //! unless HAPPY_EYEBALLS_REQUIRE_NETNS=1 is set.
 #![cfg(target_os = "linux")]
 
+#[cfg(feature = "dns-over-https")]
+#[path = "../protected/front.rs"]
+mod front;
 #[path = "../lab/mod.rs"]
 mod lab;
 
@@ -15,11 +18,14 @@ mod router;
 
 mod cancel;
 mod families;
+mod getaddrinfo;
 mod healthy;
 mod history;
 mod nat64;
 mod options;
 mod order;
+#[cfg(feature = "dns-over-https")]
+mod protected;
 mod rejects;
 mod silent;
 mod study;

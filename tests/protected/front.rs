@@ -1,5 +1,8 @@
 //! The lab's name server behind TLS: what comes over TLS or HTTPS is handed to it over TCP.
 
+// Every test binary uses another part of it.
+#![allow(dead_code)]
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -18,8 +21,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::host::Host;
-use crate::lab::Certificate;
+use crate::lab::{Ca, Certificate};
 
 /// The name of the name server.
 pub(crate) const NAME: &str = "dns.lab.test";
@@ -73,16 +75,23 @@ struct Service {
 }
 
 impl Front {
-    pub(crate) async fn open(host: &Host, transport: Transport) -> Self {
-        Self::with(host, transport, Certificate::Good, Manner::Good).await
+    /// As it should be, before `dns`.
+    pub(crate) async fn open(ca: &Ca, dns: SocketAddr, transport: Transport) -> Self {
+        Self::with(ca, dns, transport, Certificate::Good, Manner::Good).await
     }
 
-    pub(crate) async fn with(host: &Host, transport: Transport, certificate: Certificate, manner: Manner) -> Self {
+    pub(crate) async fn with(
+        ca: &Ca,
+        dns: SocketAddr,
+        transport: Transport,
+        certificate: Certificate,
+        manner: Manner,
+    ) -> Self {
         let (listener, udp) = bind().await.expect("a port free in TCP and UDP");
         let addr = listener.local_addr().expect("it is bound");
-        let tls = Arc::new(host.ca.server_config(NAME, certificate));
+        let tls = Arc::new(ca.server_config(NAME, certificate));
         let log = watch::Sender::default();
-        let service = Service { dns: host.dns.addr(), tls, transport, manner, log: log.clone() };
+        let service = Service { dns, tls, transport, manner, log: log.clone() };
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, Arc::new(service)));
         Self { addr, log, udp, _tasks: tasks }

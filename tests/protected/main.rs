@@ -61,7 +61,7 @@ fn publish(host: &Host, reply: Reply) {
 async fn a_connect_asks_over_one_connection_and_in_no_other_way() {
     for transport in BOTH {
         let host = Host::with(HTTPS).await;
-        let front = Front::open(&host, transport).await;
+        let front = Front::open(&host.ca, host.dns.addr(), transport).await;
         let connector = connector(&host, resolver(&host, &front, transport));
         host.dns.set("other.lab.test", RecordType::A, Reply::a([[127, 0, 0, 8].into()]));
         connect(&connector, &host.uri("https")).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_connect_asks_over_one_connection_and_in_no_other_way() {
 async fn records_lead_on() {
     for transport in BOTH {
         let host = Host::with(HTTPS).await;
-        let front = Front::open(&host, transport).await;
+        let front = Front::open(&host.ca, host.dns.addr(), transport).await;
         let target = Sites::open(&host.ca, HOST, [(V4[1], HTTPS)]).await.unwrap();
         host.dns.set("svc.lab.test", RecordType::A, Reply::a([[127, 0, 0, 9].into()]));
         publish(&host, Reply::records([HttpsRecord::new(1, "svc.lab.test").port(target.port()).hint(V4[1]).into()]));
@@ -96,7 +96,7 @@ async fn records_lead_on() {
 async fn a_malformed_record_is_as_good_as_none() {
     for transport in BOTH {
         let host = Host::with(HTTPS).await;
-        let front = Front::open(&host, transport).await;
+        let front = Front::open(&host.ca, host.dns.addr(), transport).await;
         // Priority 2, the root, and a port of one byte.
         let rdata = NULL::with(vec![0, 2, 0, 0, 3, 0, 1, 80]);
         publish(&host, Reply::records([RData::Unknown { code: RecordType::HTTPS, rdata }]));
@@ -114,7 +114,7 @@ async fn a_wrong_certificate_of_the_name_server_ends_the_connect() {
     for transport in BOTH {
         for certificate in [Certificate::Expired, Certificate::OtherName, Certificate::UnknownRoot] {
             let host = Host::with(HTTPS).await;
-            let front = Front::with(&host, transport, certificate, Manner::Good).await;
+            let front = Front::with(&host.ca, host.dns.addr(), transport, certificate, Manner::Good).await;
             let connector = connector(&host, resolver(&host, &front, transport));
             for scheme in ["https", "http"] {
                 let error = connect(&connector, &host.uri(scheme)).await.unwrap_err();
@@ -137,7 +137,7 @@ async fn a_wrong_certificate_of_the_name_server_ends_the_connect() {
 async fn a_name_server_that_stalls_ends_the_connect_in_time() {
     for transport in BOTH {
         let host = Host::with(HTTPS).await;
-        let front = Front::with(&host, transport, Certificate::Good, Manner::Stall).await;
+        let front = Front::with(&host.ca, host.dns.addr(), transport, Certificate::Good, Manner::Stall).await;
         let mut resolver = resolver(&host, &front, transport);
         resolver.set_timeout(Duration::from_millis(300));
         let started = Instant::now();
@@ -157,7 +157,7 @@ async fn withheld_records_end_the_connect_before_the_hello() {
     for transport in BOTH {
         for reply in [Reply::serv_fail(), Reply::refused()] {
             let host = Host::with(HTTPS).await;
-            let front = Front::open(&host, transport).await;
+            let front = Front::open(&host.ca, host.dns.addr(), transport).await;
             publish(&host, reply.after(LATE));
             let connector = impatient(&host, resolver(&host, &front, transport));
             let error = connect(&connector, &host.uri("https")).await.unwrap_err();
@@ -178,7 +178,7 @@ async fn nothing_follows_tcp_before_the_answer() {
     for transport in BOTH {
         for (scheme, site) in [("https", HTTPS), ("http", HTTP)] {
             let host = Host::with(site).await;
-            let front = Front::open(&host, transport).await;
+            let front = Front::open(&host.ca, host.dns.addr(), transport).await;
             publish(&host, Reply::no_data().after(LATE));
             let connector = impatient(&host, resolver(&host, &front, transport));
             let stream = connect(&connector, &host.uri(scheme)).await.unwrap();
@@ -195,7 +195,7 @@ async fn nothing_follows_tcp_before_the_answer() {
 async fn a_closed_connection_is_made_again() {
     for transport in BOTH {
         let host = Host::with(HTTPS).await;
-        let front = Front::open(&host, transport).await;
+        let front = Front::open(&host.ca, host.dns.addr(), transport).await;
         let resolver = resolver(&host, &front, transport);
         for round in 1..=3 {
             for kind in [QueryKind::A, QueryKind::Https, QueryKind::Aaaa, QueryKind::A] {
@@ -214,7 +214,7 @@ async fn a_closed_connection_is_made_again() {
 async fn a_burst_shares_one_connection() {
     for transport in BOTH {
         let host = Host::with(HTTPS).await;
-        let front = Front::open(&host, transport).await;
+        let front = Front::open(&host.ca, host.dns.addr(), transport).await;
         let resolver = resolver(&host, &front, transport);
         let names: Vec<_> = (0..100).map(|i| format!("n{i}.lab.test")).collect();
         names.iter().for_each(|name| host.dns.set(name, RecordType::A, Reply::a([[127, 0, 0, 8].into()])));
@@ -234,7 +234,7 @@ async fn a_burst_shares_one_connection() {
 async fn a_status_of_http_is_in_the_error() {
     let host = Host::with(HTTPS).await;
     let refusal = Manner::Status(StatusCode::FORBIDDEN);
-    let front = Front::with(&host, Transport::Https, Certificate::Good, refusal).await;
+    let front = Front::with(&host.ca, host.dns.addr(), Transport::Https, Certificate::Good, refusal).await;
     let resolver = resolver(&host, &front, Transport::Https);
     let error = connect(&connector(&host, resolver), &host.uri("https")).await.unwrap_err();
     assert_is_dns(&error);
@@ -247,7 +247,9 @@ async fn a_status_of_http_is_in_the_error() {
 async fn the_age_of_a_response_is_gone_of_its_lifetime() {
     for (age, asked) in [("59", 1), ("60", 2), ("4294967296", 1), ("none", 1)] {
         let host = Host::with(HTTPS).await;
-        let front = Front::with(&host, Transport::Https, Certificate::Good, Manner::Header("age", age)).await;
+        let front =
+            Front::with(&host.ca, host.dns.addr(), Transport::Https, Certificate::Good, Manner::Header("age", age))
+                .await;
         let connector = connector(&host, resolver(&host, &front, Transport::Https));
         for _ in 0..2 {
             connect(&connector, &host.uri("https")).await.unwrap();
@@ -259,7 +261,7 @@ async fn the_age_of_a_response_is_gone_of_its_lifetime() {
 #[tokio::test]
 async fn a_uri_that_is_not_of_https_is_told() {
     let host = Host::with(HTTPS).await;
-    let front = Front::open(&host, Transport::Https).await;
+    let front = Front::open(&host.ca, host.dns.addr(), Transport::Https).await;
     for uri in ["http://dns.lab.test/dns-query", "/dns-query", "https://-/"] {
         let uri: Uri = uri.parse().unwrap();
         let resolver = HickoryResolver::over_https([(front.addr(), uri.clone())], host.ca.client_config(&[]));
@@ -275,8 +277,8 @@ async fn a_uri_that_is_not_of_https_is_told() {
 async fn of_several_name_servers_one_is_enough() {
     let host = Host::open([(V4[0], HTTPS), (V4[1], Site::Refused)]).await;
     for transport in BOTH {
-        let bad = Front::with(&host, transport, Certificate::OtherName, Manner::Good).await;
-        let good = Front::open(&host, transport).await;
+        let bad = Front::with(&host.ca, host.dns.addr(), transport, Certificate::OtherName, Manner::Good).await;
+        let good = Front::open(&host.ca, host.dns.addr(), transport).await;
         let tls = host.ca.client_config(&[]);
         let addrs = [bad.addr(), good.addr()];
         let resolver = match transport {
