@@ -85,8 +85,6 @@ async fn a_name_that_only_the_system_knows_is_connected_to() {
 }
 
 /// One label may be a name of any search list, and localhost is nobody else's.
-///
-/// Proves: NET-6
 #[tokio::test]
 async fn names_that_are_not_of_dns_have_no_records() {
     let host = Host::with(HTTPS).await;

@@ -50,6 +50,7 @@ pub(crate) struct Front {
 pub(crate) struct Log {
     pub(crate) accepted: usize,
     pub(crate) handshakes: usize,
+    open: usize,
     /// How often the connections of that time were closed.
     closed: usize,
 }
@@ -110,6 +111,11 @@ impl Front {
         self.log.send_modify(|log| log.closed += 1);
     }
 
+    /// Returns when no connection is open.
+    pub(crate) async fn until_closed(&self) {
+        self.log.subscribe().wait_for(|log| log.open == 0).await.expect("a sender is in self");
+    }
+
     /// Asserts that nothing came in clear: no datagram, and no connection without TLS.
     pub(crate) fn assert_nothing_in_clear(&self) {
         let received = self.udp.try_recv(&mut [0; 512]);
@@ -135,16 +141,20 @@ async fn accept(listener: TcpListener, service: Arc<Service>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        service.log.send_modify(|log| log.accepted += 1);
+        service.log.send_modify(|log| {
+            log.accepted += 1;
+            log.open += 1;
+        });
         let mut log = service.log.subscribe();
         let closed = log.borrow_and_update().closed;
         let service = service.clone();
         connections.spawn(async move {
             tokio::select! {
                 // How a connection ends is the client's to judge.
-                _ = serve(service, stream) => {}
+                _ = serve(service.clone(), stream) => {}
                 _ = log.wait_for(|log| log.closed > closed) => {}
             }
+            service.log.send_modify(|log| log.open -= 1);
         });
     }
 }

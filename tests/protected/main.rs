@@ -10,6 +10,7 @@ use hickory_server::proto::rr::{RData, RecordType};
 use http::{StatusCode, Uri};
 use hyper_happy_eyeballs::resolve::{HickoryResolver, QueryKind, Resolve};
 use hyper_happy_eyeballs::{Error, HappyEyeballsConnector};
+use tokio::time::timeout;
 
 use self::front::{BOTH, Front, Manner, NAME, PATH, Transport};
 use self::host::{HOST, HTTP, HTTPS, Host, V4, config};
@@ -146,6 +147,38 @@ async fn a_name_server_that_stalls_ends_the_connect_in_time() {
         assert!(error.to_string().contains("no answer in time"), "{error}");
         assert!(started.elapsed() < LONG, "{error}");
         assert_eq!((host.dns.log().len(), host.server().accepted()), (0, 0));
+    }
+}
+
+/// It says everything but where the service is.
+///
+/// Proves: SVC-17
+#[tokio::test]
+async fn a_name_server_that_leaves_the_records_out_ends_the_connect() {
+    for transport in BOTH {
+        let host = Host::with(HTTPS).await;
+        let front = Front::open(&host.ca, host.dns.addr(), transport).await;
+        publish(&host, Reply::never());
+        let mut resolver = resolver(&host, &front, transport);
+        resolver.set_timeout(Duration::from_millis(900));
+        let error = connect(&impatient(&host, resolver), &host.uri("https")).await.unwrap_err();
+        assert_is_dns(&error);
+        assert!(error.to_string().contains("no answer in time"), "{error}");
+        assert!(error.report().unwrap().attempts()[0].tcp().is_some(), "{error}");
+        assert_eq!(host.server().stray_bytes(), 0);
+    }
+}
+
+/// With the last of its clones.
+#[tokio::test]
+async fn a_dropped_resolver_leaves_no_connection() {
+    for transport in BOTH {
+        let host = Host::with(HTTPS).await;
+        let front = Front::open(&host.ca, host.dns.addr(), transport).await;
+        let resolver = resolver(&host, &front, transport);
+        resolver.clone().resolve(HOST, QueryKind::A).await.unwrap();
+        drop(resolver);
+        timeout(Duration::from_secs(10), front.until_closed()).await.expect("it is closed");
     }
 }
 

@@ -38,6 +38,16 @@ impl HickoryResolver {
     /// of the address, usually 443. The hosts file is the system's.
     ///
     /// Everything else is as for [`over_tls`](Self::over_tls). With a URI that is not one of `https` each lookup fails.
+    ///
+    /// ```
+    /// # fn example(tls: rustls::ClientConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// use hyper_happy_eyeballs::resolve::HickoryResolver;
+    ///
+    /// let server = ("192.0.2.53:443".parse()?, "https://dns.example/dns-query".parse()?);
+    /// let resolver = HickoryResolver::over_https([server], tls);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "dns-over-https")))]
     pub fn over_https(servers: impl IntoIterator<Item = (SocketAddr, Uri)>, tls: impl Into<Arc<ClientConfig>>) -> Self {
         let tls = tls.into();

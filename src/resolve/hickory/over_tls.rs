@@ -23,9 +23,19 @@ impl HickoryResolver {
     /// server that cannot be reached by TLS, or has another certificate, fails each lookup with an error that says so.
     /// Each server has one connection, which is kept for as long as the server keeps it.
     ///
-    /// Answers are [protected](Resolve::is_protected). Names under `local` are asked of the system all the same.
+    /// Answers are [protected](crate::Resolve::is_protected). Names under `local` are asked of the system all the same.
     ///
     /// The zone of a link-local address is not kept.
+    ///
+    /// ```
+    /// # fn example(tls: rustls::ClientConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// use hyper_happy_eyeballs::resolve::HickoryResolver;
+    ///
+    /// let server = ("192.0.2.53:853".parse()?, "dns.example".try_into()?);
+    /// let resolver = HickoryResolver::over_tls([server], tls);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "dns-over-tls")))]
     pub fn over_tls(
         servers: impl IntoIterator<Item = (SocketAddr, ServerName<'static>)>,
