@@ -111,6 +111,10 @@ impl Front {
         self.log.send_modify(|log| log.closed += 1);
     }
 
+    pub(crate) async fn until_accepted(&self) {
+        self.log.subscribe().wait_for(|log| log.accepted > 0).await.expect("a sender is in self");
+    }
+
     /// Returns when no connection is open.
     pub(crate) async fn until_closed(&self) {
         self.log.subscribe().wait_for(|log| log.open == 0).await.expect("a sender is in self");

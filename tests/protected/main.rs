@@ -169,6 +169,22 @@ async fn a_name_server_that_leaves_the_records_out_ends_the_connect() {
     }
 }
 
+/// Nobody waits for the handshake any more.
+#[tokio::test]
+async fn a_lookup_that_is_given_up_leaves_no_connection() {
+    for transport in BOTH {
+        let host = Host::with(HTTPS).await;
+        let front = Front::with(&host.ca, host.dns.addr(), transport, Certificate::Good, Manner::Stall).await;
+        let mut resolver = resolver(&host, &front, transport);
+        resolver.set_timeout(Duration::from_secs(3));
+        tokio::select! {
+            answer = resolver.resolve(HOST, QueryKind::A) => panic!("{answer:?}"),
+            () = front.until_accepted() => {}
+        }
+        timeout(Duration::from_secs(10), front.until_closed()).await.expect("it is closed");
+    }
+}
+
 /// With the last of its clones.
 #[tokio::test]
 async fn a_dropped_resolver_leaves_no_connection() {

@@ -13,7 +13,7 @@ use hickory_resolver::net::runtime::{RuntimeProvider, Spawn};
 use hickory_resolver::net::xfer::{DnsExchange, DnsRequestSender, DnsResponseStream};
 use hickory_resolver::proto::op::{DnsRequest, DnsResponse, Message};
 use http::header::{ACCEPT, AGE, CONTENT_TYPE};
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http2::{self, SendRequest};
@@ -149,7 +149,7 @@ async fn exchange(
     let response = sender.send_request(request).await.map_err(lost)?;
     let (head, body) = response.into_parts();
     let is_dns = head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(DNS_MESSAGE.as_bytes()));
-    if head.status != StatusCode::OK || !is_dns {
+    if !head.status.is_success() || !is_dns {
         return Err(NetError::Msg(format!("HTTP {} without a message of DNS", head.status)));
     }
     let body = Limited::new(body, MAX_MESSAGE).collect().await.map_err(|err| NetError::Msg(err.to_string()))?;

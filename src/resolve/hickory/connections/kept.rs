@@ -46,7 +46,7 @@ impl Kept {
     /// A connection on which anything has failed is not used again: servers close those that are idle, and hickory,
     /// which tries twice more, is to find a new one.
     pub(super) async fn exchange(self, request: DnsRequest) -> Result<DnsResponse, NetError> {
-        let opening = self.lock().get_or_insert_with(|| (self.open)().shared()).clone();
+        let opening = self.lock().get_or_insert_with(|| self.open()).clone();
         let result = match opening.clone().await {
             Ok(exchange) => exchange.send(request).first_answer().await,
             Err(error) => Err(error),
@@ -55,6 +55,12 @@ impl Kept {
             self.forget(&opening);
             self.describe(error)
         })
+    }
+
+    /// In a task, so that it comes to an end although whoever wanted it may be gone.
+    fn open(&self) -> Opening {
+        let opening = tokio::spawn((self.open)());
+        async { opening.await.unwrap_or_else(|err| Err(NetError::Msg(err.to_string()))) }.boxed().shared()
     }
 
     fn forget(&self, opening: &Opening) {

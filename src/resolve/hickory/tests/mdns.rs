@@ -1,6 +1,8 @@
 //! Names under `local`: the system is asked, and no name server.
 
 use std::future::ready;
+#[cfg(feature = "reachability")]
+use std::net::IpAddr;
 use std::sync::atomic::AtomicUsize;
 
 use tokio::task::yield_now;
@@ -88,5 +90,20 @@ async fn what_the_system_does_not_know_does_not_exist() {
     let error = resolver.resolve("scanner.local.", QueryKind::A).await.unwrap_err();
     assert_eq!(error.kind(), ResolveErrorKind::NxDomain);
     assert_eq!(error.source().unwrap().to_string(), "no luck");
+    assert_eq!(server.queries(), (0, 0));
+}
+
+/// Proves: NAM-2
+#[cfg(feature = "reachability")]
+#[tokio::test]
+async fn a_lookup_for_people_goes_to_the_system_as_well() {
+    let server = server();
+    let (resolver, _) = resolver(&server);
+    let records = resolver.look_up("printer.local.", QueryKind::A).await.unwrap();
+    assert_eq!(records.addresses, [IpAddr::from([192, 0, 2, 1])]);
+    assert_eq!(
+        resolver.look_up("printer.local.", QueryKind::Https).await.unwrap_err().kind(),
+        ResolveErrorKind::NoData
+    );
     assert_eq!(server.queries(), (0, 0));
 }
