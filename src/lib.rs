@@ -62,6 +62,8 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `hickory` | yes | DNS by hickory-resolver, and with it `new()` and `builder()` |
+//! | `dns-over-tls` | | `HickoryResolver::over_tls` |
+//! | `dns-over-https` | | `HickoryResolver::over_https` |
 //! | `rustls` | yes | TLS inside the race |
 //! | `aws-lc-rs` | yes | rustls's aws-lc-rs provider, for TLS that the builder sets up |
 //! | `ring` | | rustls's ring provider |

@@ -8,7 +8,7 @@ use crate::config::Families;
 use crate::origin::{Host, Origin};
 use crate::policy_table::PolicyTable;
 use crate::race::{Environment, Family, FamilySet};
-use crate::resolve::{Kinds, Names, ResolveError};
+use crate::resolve::{Names, ResolveError};
 
 impl HappyEyeballsConnector {
     /// What to ask for, unless the address is at hand: from the literal or an override.
@@ -65,13 +65,11 @@ impl HappyEyeballsConnector {
             Families::Both | Families::Ipv4 | Families::Ipv6 => dial,
         };
         // Addresses that come in order are not ordered by policy; without it its file need not be read.
-        let policy_table = match kinds {
-            Kinds::PerFamily | Kinds::PerType => config.policy_table_or_system(),
-            Kinds::Addresses => environment.policy_table,
-        };
-        let ipv4_leads = kinds != Kinds::Addresses && policy_table.prefers_ipv4();
+        let in_order = kinds.has_ordered_addresses();
+        let policy_table = if in_order { environment.policy_table } else { config.policy_table_or_system() };
+        let ipv4_leads = !in_order && policy_table.prefers_ipv4();
         let protected = self.lookups.is_protected();
-        let https = kinds == Kinds::PerType && self.settings.asks_https(origin, protected);
+        let https = kinds.has_https() && self.settings.asks_https(origin, protected);
         Environment {
             https,
             waits_for_https: https && self.lookups.waits_for_https(),

@@ -80,7 +80,7 @@ impl Environment {
 
     /// Whether the addresses come in an order that stands: from a list, or from a resolver that has sorted them.
     pub(super) fn has_ordered_addresses(&self) -> bool {
-        matches!(self.names, Names::Fixed(_)) || self.kinds == Kinds::Addresses
+        matches!(self.names, Names::Fixed(_)) || self.kinds.has_ordered_addresses()
     }
 }
 

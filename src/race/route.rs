@@ -8,7 +8,7 @@ use super::groups::{address_queries, came_along};
 use super::query::Query;
 use super::services::{Binding, Service, ask_for_https};
 use crate::origin::Host;
-use crate::resolve::{Kinds, Names, QueryKind, ResolveErrorKind, is_same_name};
+use crate::resolve::{Names, QueryKind, ResolveErrorKind, is_same_name};
 
 /// Aliases that are followed one after the other (RFC 9460 section 2.4.2 asks for a bound).
 const MAX_ALIASES: usize = 8;
@@ -162,11 +162,9 @@ impl<'a> Route<'a> {
         if matches!(environment.names, Names::Fixed(_)) {
             return wanted.list;
         }
-        let (aaaa, a, addresses) = match environment.kinds {
-            Kinds::PerFamily | Kinds::PerType => {
-                (environment.ask.v6, environment.ask.v4 || environment.dial.v4 && translates, false)
-            }
-            Kinds::Addresses => (false, false, true),
+        let (aaaa, a, addresses) = match environment.kinds.has_ordered_addresses() {
+            false => (environment.ask.v6, environment.ask.v4 || environment.dial.v4 && translates, false),
+            true => (false, false, true),
         };
         let kinds = [(QueryKind::Aaaa, aaaa), (QueryKind::A, a), (QueryKind::Addresses, addresses)];
         let kinds = || kinds.iter().filter(|(_, wanted)| *wanted).map(|(kind, _)| *kind);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Given;
 use super::query::Query;
 use crate::nat64::{Nat64, Nat64Prefix, WELL_KNOWN_NAME};
-use crate::resolve::{Kinds, Names, QueryKind, is_same_name};
+use crate::resolve::{Names, QueryKind, is_same_name};
 
 /// An address by which this host would reach the NAT64 for `addr`; `None` if `addr` is not to be translated.
 pub(super) fn witness(addr: SocketAddr, given: &Given) -> Option<SocketAddr> {
@@ -50,9 +50,9 @@ impl Translation {
             }
             Nat64::Discover => {
                 let Some(query) = queries.iter().find(|query| is_same_name(&query.name, WELL_KNOWN_NAME)) else {
-                    let kind = match given.environment.kinds {
-                        Kinds::PerFamily | Kinds::PerType => QueryKind::Aaaa,
-                        Kinds::Addresses => QueryKind::Addresses,
+                    let kind = match given.environment.kinds.has_ordered_addresses() {
+                        false => QueryKind::Aaaa,
+                        true => QueryKind::Addresses,
                     };
                     self.open = self.is_needed(given);
                     return self.open.then(|| (WELL_KNOWN_NAME.into(), kind));

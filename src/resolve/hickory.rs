@@ -1,6 +1,12 @@
 //! DNS by hickory-resolver: one query a type, each answer as soon as it comes.
 
+mod connections;
 mod https;
+mod mdns;
+#[cfg(feature = "dns-over-https")]
+mod over_https;
+#[cfg(feature = "dns-over-tls")]
+mod over_tls;
 #[cfg(feature = "reachability")]
 mod records;
 mod servers;
@@ -21,6 +27,7 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::runtime::{self, Handle};
 
 use self::https::Aliases;
+use self::mdns::Mdns;
 #[cfg(feature = "reachability")]
 pub(crate) use self::records::Records;
 use self::servers::Servers;
@@ -52,7 +59,10 @@ const ADDRESS_FAILURE_TTL: Duration = Duration::from_secs(5);
 /// go on; with other name servers what the old ones have answered is forgotten.
 ///
 /// HTTPS records (RFC 9460) are handed on as they are, aliases of theirs included, together with the addresses of their
-/// targets if the server sends some along. Names under `local` have none: they are mDNS's (RFC 6762).
+/// targets if the server sends some along.
+///
+/// Names under `local` are mDNS's (RFC 6762): the system's `getaddrinfo` is asked for their addresses, and nobody for
+/// HTTPS records. Where a network has such names in DNS, the system knows that too.
 ///
 /// One resolver serves several tokio runtimes. Clones share their connections.
 #[derive(Clone)]
@@ -135,13 +145,18 @@ impl Resolve for HickoryResolver {
         self.shared.setup.dns().map_or(0, |dns| dns.fingerprint)
     }
 
+    fn is_protected(&self) -> bool {
+        self.shared.setup.dns().is_ok_and(|dns| dns.is_protected())
+    }
+
     fn resolve(&self, name: &str, kind: QueryKind) -> Resolving {
         let shared = self.shared.clone();
         // Records lead to names that `names` has not seen.
         let outside_dns = outside_dns(name);
-        // Names of mDNS (RFC 6762), of whose services a name server knows nothing. Their addresses are asked for, as
-        // some networks have such names in DNS.
-        let is_mdns = is_under(name, "local");
+        if is_under(name, "local") {
+            let name = name.into();
+            return Box::pin(async move { shared.mdns.resolve(name, kind, shared.timeout).await });
+        }
         let name = Name::from_ascii(name);
         Box::pin(async move {
             if let Some(error) = outside_dns {
@@ -150,7 +165,6 @@ impl Resolve for HickoryResolver {
             let record_type = match kind {
                 QueryKind::A => RecordType::A,
                 QueryKind::Aaaa => RecordType::AAAA,
-                QueryKind::Https if is_mdns => return Err(no_data()),
                 QueryKind::Https => RecordType::HTTPS,
                 QueryKind::Addresses => return Err(other(format!("{kind} is not a query of this resolver"))),
             };
@@ -185,6 +199,7 @@ fn addresses(lookup: &Lookup, name: &Name, record_type: RecordType) -> Vec<IpAdd
 struct Shared {
     setup: Arc<Setup>,
     timeout: Duration,
+    mdns: Mdns,
     /// The last one used at the end.
     clients: Mutex<Vec<Clients>>,
 }
@@ -200,7 +215,7 @@ struct Clients {
 
 impl Shared {
     fn new(setup: Arc<Setup>, timeout: Duration) -> Self {
-        Self { setup, timeout, clients: Mutex::default() }
+        Self { setup, timeout, mdns: Mdns::system(), clients: Mutex::default() }
     }
 
     fn servers(&self) -> Result<Servers, ResolveError> {
@@ -212,7 +227,7 @@ impl Shared {
         let clients = match known.filter(|clients| clients.fingerprint == dns.fingerprint) {
             Some(clients) => clients,
             None => {
-                let servers = Servers::new(&dns.config, self.timeout).map_err(failure)?;
+                let servers = Servers::new(&dns.servers, self.timeout).map_err(failure)?;
                 Clients { runtime, fingerprint: dns.fingerprint, servers }
             }
         };

@@ -11,6 +11,8 @@ use std::time::Instant;
 
 #[cfg(feature = "hickory")]
 mod hickory;
+#[cfg(feature = "hickory")]
+mod hybrid;
 mod lookups;
 #[cfg(feature = "hickory")]
 mod names;
@@ -24,6 +26,8 @@ pub(crate) use hickory::Records;
 /// The DNS client of [`HickoryResolver`], whose types its constructors take.
 #[cfg(feature = "hickory")]
 pub use hickory_resolver;
+#[cfg(feature = "hickory")]
+pub use hybrid::HybridResolver;
 pub(crate) use lookups::Lookups;
 pub use service::ServiceRecord;
 pub use system::ServiceResolver;
@@ -85,6 +89,19 @@ pub enum Kinds {
     PerType,
     /// [`QueryKind::Addresses`]: both families in one answer whose order stands.
     Addresses,
+    /// [`QueryKind::Addresses`], and [`QueryKind::Https`] on its own.
+    AddressesAndHttps,
+}
+
+impl Kinds {
+    /// Whether addresses of both families come in one answer, in order.
+    pub(crate) fn has_ordered_addresses(self) -> bool {
+        matches!(self, Self::Addresses | Self::AddressesAndHttps)
+    }
+
+    pub(crate) fn has_https(self) -> bool {
+        matches!(self, Self::PerType | Self::AddressesAndHttps)
+    }
 }
 
 /// What a race asks for to reach a host.

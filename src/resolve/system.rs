@@ -37,7 +37,7 @@ impl<S> ServiceResolver<S> {
 
 impl ServiceResolver<GaiResolver> {
     /// The operating system's `getaddrinfo`, on tokio's blocking threads: it follows nsswitch.conf, mDNS, and what
-    /// else the system knows.
+    /// else the system knows. HTTPS records it does not: `HybridResolver` asks DNS for those.
     pub fn system() -> Self {
         Self::new(GaiResolver::new())
     }

@@ -3,8 +3,10 @@
 mod addresses;
 mod gate;
 mod hostile;
+mod hybrid;
 mod late;
 mod protected;
+mod proxy;
 mod questions;
 mod report;
 mod services;

@@ -7,7 +7,7 @@ use hyper_happy_eyeballs::resolve::{Answer, Kinds, QueryKind};
 use hyper_happy_eyeballs::{AddressPolicy, Config, Families, HappyEyeballsConnector, Verdict};
 
 use crate::host::{HOST, HTTP, HTTPS, Host, V4, config, unanswered_queries};
-use crate::lab::{Dns, Reply};
+use crate::lab::Dns;
 use crate::support::{Script, connect, ready};
 use crate::zone::{peer, records_name};
 
@@ -104,20 +104,6 @@ async fn an_address_that_is_at_hand_has_no_records() {
     assert_eq!(host.dns.log().len(), 0);
 }
 
-/// Proves: NAM-2
-#[tokio::test]
-async fn a_name_of_mdns_has_no_records() {
-    let host = Host::with(HTTP).await;
-    host.dns.set("printer.local", RecordType::A, Reply::a([[127, 0, 0, 8].into()]));
-    for name in ["printer.local", "Printer.LOCAL."] {
-        host.dns.clear_log();
-        let uri = format!("https://{name}:{}/", host.sites.port());
-        connect(&plain(&host, config()), &uri).await.unwrap();
-        assert_eq!(host.dns.log().len(), 2);
-        assert_eq!(records_asked(&host.dns), [""; 0]);
-    }
-}
-
 /// The setting turns them off, as a proxy needs it, also where an upgrade is asked for; and older clients know nothing
 /// of them.
 ///
@@ -142,7 +128,9 @@ async fn settings_without_records_ask_for_none() {
 #[tokio::test]
 async fn a_resolver_of_addresses_is_not_asked_for_records() {
     let host = Host::with(HTTP).await;
-    for (kinds, asks) in [(Kinds::Addresses, false), (Kinds::PerFamily, false), (Kinds::PerType, true)] {
+    for (kinds, asks) in
+        [(Kinds::Addresses, false), (Kinds::AddressesAndHttps, true), (Kinds::PerFamily, false), (Kinds::PerType, true)]
+    {
         let addr: SocketAddr = host.addr(V4[0]);
         let script = Script::new(kinds, move |_, kind| match kind {
             QueryKind::Https | QueryKind::Aaaa => ready(Ok(Answer::default())),

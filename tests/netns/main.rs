@@ -4,6 +4,9 @@
 //! unless HAPPY_EYEBALLS_REQUIRE_NETNS=1 is set.
 #![cfg(target_os = "linux")]
 
+#[cfg(feature = "dns-over-https")]
+#[path = "../protected/front.rs"]
+mod front;
 #[path = "../lab/mod.rs"]
 mod lab;
 
@@ -17,12 +20,15 @@ mod router;
 
 mod cancel;
 mod families;
+mod getaddrinfo;
 mod healthy;
 mod history;
 mod name_servers;
 mod nat64;
 mod options;
 mod order;
+#[cfg(feature = "dns-over-https")]
+mod protected;
 #[cfg(feature = "reachability")]
 mod reachability;
 mod rejects;

@@ -17,7 +17,7 @@ use crate::network::*;
 const SERVER: &str = "192.0.2.53";
 
 /// A dual-stack host with an HTTP server on IPv4 and a name server, and these files in /etc.
-async fn host(files: &[(&str, &str)]) -> (Server, Dns) {
+pub(crate) async fn host(files: &[(&str, &str)]) -> (Server, Dns) {
     dual_stack();
     add_address(&format!("{SERVER}/32"), "lo");
     replace_etc();
@@ -242,7 +242,7 @@ fn localhost_is_not_asked_for() {
 }
 
 /// The queries on the wire, as type and name.
-fn asked(capture: &mut Capture) -> Vec<String> {
+pub(crate) fn asked(capture: &mut Capture) -> Vec<String> {
     let queries = capture.queries(53);
     queries.iter().map(|query| format!("{} {}", RecordType::to_string(&query.kind), query.name)).collect()
 }

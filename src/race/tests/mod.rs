@@ -16,6 +16,7 @@ mod failures;
 mod groups;
 mod hints;
 mod history;
+mod hybrid;
 mod misuse;
 mod order;
 mod pacing;

@@ -306,7 +306,7 @@ fn rules() -> impl Strategy<Value = Rules> {
     ];
     let environment = (
         prop_oneof![2 => Just(1), 1 => 1..=SEARCHED],
-        prop_oneof![3 => Just(Kinds::PerType), 1 => Just(Kinds::Addresses)],
+        prop_oneof![4 => Just(Kinds::PerType), 1 => Just(Kinds::Addresses), 1 => Just(Kinds::AddressesAndHttps)],
         any::<[bool; 6]>(),
         proptest::sample::select(vec!["https://a.test/", "https://a.test/", "https://a.test:8443/", "http://a.test/"]),
         family_set(),

@@ -77,7 +77,7 @@ impl StdError for Step {
 fn without_icmp_the_system_has_the_word() {
     let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
     let fault = Fault::of(&Failure::new(FailureKind::Refused, refused()));
-    assert_eq!((fault.class, fault.detail), (FaultClass::Refused, refused().to_string()));
+    assert_eq!((fault.class, fault.detail), (FaultClass::Refused, String::new()));
     let denied = io::Error::from(io::ErrorKind::PermissionDenied);
     assert_eq!(class(FailureKind::Unreachable, denied), FaultClass::Unreachable);
     assert_eq!(class(FailureKind::TimedOut, io::ErrorKind::TimedOut.into()), FaultClass::Silent);

@@ -1,6 +1,6 @@
 //! A lookup for people, who want to see more of an answer than a race needs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_resolver::lookup::Lookup;
@@ -8,7 +8,7 @@ use hickory_resolver::proto::rr::rdata::{CNAME, PTR};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
 use super::{HickoryResolver, addresses, failure, https, no_data, other, outside_dns};
-use crate::resolve::{QueryKind, ResolveError, ServiceRecord};
+use crate::resolve::{Answer, QueryKind, Resolve, ResolveError, ServiceRecord, is_under};
 
 /// An answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,10 @@ impl HickoryResolver {
     pub(crate) async fn look_up(&self, name: &str, kind: QueryKind) -> Result<Records, ResolveError> {
         if let Some(error) = outside_dns(name) {
             return Err(error);
+        }
+        if is_under(name, "local") {
+            let Answer { addresses, .. } = self.resolve(name, kind).await?;
+            return Ok(Records { addresses: addresses.iter().map(SocketAddr::ip).collect(), ..Records::default() });
         }
         let (record_type, is_address) = match kind {
             QueryKind::A => (RecordType::A, true),

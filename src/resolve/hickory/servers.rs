@@ -10,15 +10,16 @@ use std::{mem, ptr};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use hickory_resolver::Resolver;
-use hickory_resolver::config::{NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::config::{ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::{ConnectionProvider, Resolver};
 use tokio::time;
 
 use self::standing::Standing;
+use super::connections::{Connections, NameServer};
 use super::transport::Sockets;
 use super::wire::{self, OPAQUE, UNREADABLE};
 
@@ -34,9 +35,9 @@ const TRIES: u32 = 3;
 pub(super) struct Servers(Arc<[Server]>);
 
 struct Server {
-    client: Resolver<Sockets>,
+    client: Resolver<Connections>,
     /// For a server that does not take EDNS(0) (RFC 6891 section 6.2.2).
-    without_edns: Resolver<Sockets>,
+    without_edns: Resolver<Connections>,
     /// The type that HTTPS records have on the near side of the sockets.
     https: RecordType,
     /// Whether the others are asked when its packet has left.
@@ -48,8 +49,8 @@ struct Server {
 
 impl Servers {
     /// Opens nothing yet.
-    pub(super) fn new(config: &ResolverConfig, timeout: Duration) -> Result<Self, NetError> {
-        let servers = config.name_servers().iter().map(|server| Server::new(server, timeout));
+    pub(super) fn new(servers: &[NameServer], timeout: Duration) -> Result<Self, NetError> {
+        let servers = servers.iter().map(|server| Server::new(server, timeout));
         let mut servers = servers.collect::<Result<Vec<_>, NetError>>()?;
         servers.sort_by_key(|server| !server.leads);
         Ok(Self(servers.into()))
@@ -94,19 +95,15 @@ impl Servers {
 }
 
 impl Server {
-    fn new(config: &NameServerConfig, timeout: Duration) -> Result<Self, NetError> {
-        let mut protocols = config.connections.iter().map(|connection| &connection.protocol);
-        // What another crate can add to hickory, such as DNS over TLS, is out of sight: there HTTPS records are read by
-        // hickory.
-        let plain = protocols.all(|protocol| matches!(protocol, ProtocolConfig::Udp | ProtocolConfig::Tcp));
-        let sockets = Sockets::new(plain);
+    fn new(server: &NameServer, timeout: Duration) -> Result<Self, NetError> {
+        let connections = Connections::new(server, timeout / TRIES);
         Ok(Self {
-            client: client(config, sockets.clone(), timeout, true)?,
-            without_edns: client(config, sockets.clone(), timeout, false)?,
-            https: if plain { OPAQUE } else { RecordType::HTTPS },
+            sockets: connections.runtime_provider().clone(),
+            client: client(server, connections.clone(), timeout, true)?,
+            without_edns: client(server, connections, timeout, false)?,
+            https: if server.is_in_sight() { OPAQUE } else { RecordType::HTTPS },
             // v3 draft section 4.5. Of other protocols the sockets do not see all that leaves.
-            leads: plain && config.ip.is_ipv6(),
-            sockets,
+            leads: server.is_in_sight() && !server.is_protected() && server.config().ip.is_ipv6(),
             timeout,
             standing: Standing::new(timeout),
         })
@@ -135,7 +132,7 @@ impl Server {
     }
 }
 
-async fn ask(client: &Resolver<Sockets>, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
+async fn ask(client: &Resolver<Connections>, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
     client.lookup(name.clone(), record_type).await.map_err(|error| match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match wire::failure(none.response_code) {
             Some(code) => DnsError::ResponseCode(code).into(),
@@ -146,13 +143,13 @@ async fn ask(client: &Resolver<Sockets>, name: &Name, record_type: RecordType) -
 }
 
 fn client(
-    server: &NameServerConfig,
-    sockets: Sockets,
+    server: &NameServer,
+    connections: Connections,
     timeout: Duration,
     edns: bool,
-) -> Result<Resolver<Sockets>, NetError> {
-    let config = ResolverConfig::from_name_servers(vec![server.clone()]);
-    let mut builder = Resolver::builder_with_config(config, sockets);
+) -> Result<Resolver<Connections>, NetError> {
+    let config = ResolverConfig::from_name_servers(vec![server.config().clone()]);
+    let mut builder = Resolver::builder_with_config(config, connections);
     let options = builder.options_mut();
     options.timeout = timeout / TRIES;
     options.attempts = TRIES as usize - 1;

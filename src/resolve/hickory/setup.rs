@@ -12,6 +12,7 @@ use hickory_resolver::proto::rr::Name;
 use hickory_resolver::{Hosts, system_conf};
 
 use super::Search;
+use super::connections::NameServer;
 
 /// The time between two looks at a file.
 const CHECK: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ impl Setup {
 }
 
 pub(super) struct Dns {
-    pub(super) config: ResolverConfig,
+    pub(super) servers: Vec<NameServer>,
     pub(super) search: Search,
     /// Differs where the name servers differ.
     pub(super) fingerprint: u64,
@@ -65,10 +66,21 @@ impl Dns {
             [] => config.domain().into_iter().map(Name::to_ascii).collect(),
             search => search.iter().map(Name::to_ascii).collect(),
         };
+        let servers = config.name_servers().iter().cloned().map(NameServer::new);
+        Self::of(servers.collect(), Search { suffixes, ndots })
+    }
+
+    pub(super) fn of(servers: Vec<NameServer>, search: Search) -> Self {
         let mut hasher = DefaultHasher::new();
-        // Of these types hickory implements neither `Hash` nor `Eq`.
-        format!("{:?}", config.name_servers()).hash(&mut hasher);
-        Self { config, search: Search { suffixes, ndots }, fingerprint: hasher.finish() }
+        for server in &servers {
+            // Of these types hickory implements neither `Hash` nor `Eq`.
+            format!("{:?}", server.config()).hash(&mut hasher);
+        }
+        Self { servers, search, fingerprint: hasher.finish() }
+    }
+
+    pub(super) fn is_protected(&self) -> bool {
+        !self.servers.is_empty() && self.servers.iter().all(NameServer::is_protected)
     }
 }
 
@@ -89,7 +101,7 @@ struct State<T> {
 }
 
 impl Watched<Hosts> {
-    fn hosts() -> Self {
+    pub(super) fn hosts() -> Self {
         let path = match cfg!(windows) {
             true => std::env::var_os("SystemRoot").map(|root| Path::new(&root).join(r"System32\drivers\etc\hosts")),
             false => Some("/etc/hosts".into()),

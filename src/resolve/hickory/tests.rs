@@ -2,6 +2,7 @@
 
 mod https;
 mod malformed;
+mod mdns;
 mod replies;
 mod server;
 mod servers;

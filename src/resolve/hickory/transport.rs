@@ -11,15 +11,23 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+#[cfg(feature = "dns-over-tls")]
+use hickory_resolver::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_resolver::net::runtime::{
     DnsTcpStream, DnsUdpSocket, QuicSocketBinder, RuntimeProvider, TokioHandle, TokioRuntimeProvider, TokioTime,
 };
 use tokio::io::Interest;
 
+#[cfg(feature = "dns-over-tls")]
+use super::over_tls::Tls;
 use super::wire;
 
 type TokioUdp = <TokioRuntimeProvider as RuntimeProvider>::Udp;
-type TokioTcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
+type Bytes = Pin<Box<dyn ByteStream>>;
+
+trait ByteStream: AsyncRead + AsyncWrite + Send + Sync {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync> ByteStream for T {}
 
 /// Sockets of tokio.
 #[derive(Clone)]
@@ -27,6 +35,8 @@ pub(super) struct Sockets {
     tokio: TokioRuntimeProvider,
     carry_dns: bool,
     sent: Sent,
+    #[cfg(feature = "dns-over-tls")]
+    tls: Option<Tls>,
 }
 
 /// How often something has left.
@@ -35,7 +45,25 @@ type Sent = Arc<AtomicU64>;
 impl Sockets {
     /// Without `carry_dns` the sockets carry something else, such as TLS, and leave it alone.
     pub(super) fn new(carry_dns: bool) -> Self {
-        Self { tokio: TokioRuntimeProvider::default(), carry_dns, sent: Sent::default() }
+        Self {
+            tokio: TokioRuntimeProvider::default(),
+            carry_dns,
+            sent: Sent::default(),
+            #[cfg(feature = "dns-over-tls")]
+            tls: None,
+        }
+    }
+
+    /// With TLS between TCP and what it carries.
+    #[cfg(feature = "dns-over-tls")]
+    pub(super) fn over(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// TCP to `server`, for what is no DNS.
+    #[cfg(feature = "dns-over-https")]
+    pub(super) async fn connect(&self, server: SocketAddr, within: Duration) -> io::Result<tokio::net::TcpStream> {
+        self.tokio.connect_tcp(server, None, Some(within)).await.map(|stream| stream.0)
     }
 
     /// Grows when a packet leaves for a server; clones count together.
@@ -64,7 +92,14 @@ impl RuntimeProvider for Sockets {
         let frames = self.carry_dns.then(Frames::default);
         let sent = self.sent.clone();
         sent.fetch_add(1, Ordering::Relaxed);
-        Box::pin(async move { Ok(Tcp { stream: connecting.await?, frames, sent }) })
+        #[cfg(feature = "dns-over-tls")]
+        if let Some(tls) = self.tls.clone() {
+            return Box::pin(async move {
+                let stream = tls.handshake(connecting.await?.0, timeout).await?;
+                Ok(Tcp { stream: Box::pin(AsyncIoTokioAsStd(stream)), frames, sent })
+            });
+        }
+        Box::pin(async move { Ok(Tcp { stream: Box::pin(connecting.await?), frames, sent }) })
     }
 
     fn bind_udp(&self, local: SocketAddr, server: SocketAddr) -> Pin<Box<dyn Send + Future<Output = io::Result<Udp>>>> {
@@ -137,7 +172,7 @@ async fn failing(socket: Arc<TokioUdp>) -> io::Error {
 }
 
 pub(super) struct Tcp {
-    stream: TokioTcp,
+    stream: Bytes,
     frames: Option<Frames>,
     sent: Sent,
 }
@@ -204,7 +239,7 @@ const LENGTH: usize = 2;
 
 impl Frame {
     /// Ready when the frame is whole, or its stream at the end.
-    fn poll_fill(&mut self, stream: &mut TokioTcp, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_fill(&mut self, stream: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut chunk = [0; 2048];
         loop {
             let wanted = self.missing().min(chunk.len());
@@ -246,7 +281,7 @@ impl Frame {
     }
 
     /// Ready when no whole frame is left.
-    fn poll_send(&mut self, stream: &mut TokioTcp, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_send(&mut self, stream: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.missing() == 0 {
             let sent = ready!(Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.passed..]))?;
             if sent == 0 {

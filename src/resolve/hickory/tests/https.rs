@@ -164,20 +164,3 @@ async fn other_records_are_none() {
     let error = resolve(&server(vec![a(HOST, 1)], Vec::new())).await.unwrap_err();
     assert_eq!(error.kind(), ResolveErrorKind::NoData);
 }
-
-/// Proves: NAM-2
-#[tokio::test]
-async fn names_of_mdns_have_no_services_in_dns() {
-    let server = Server::start(|query, _| Some(Reply::addresses(&query, 1)));
-    let resolver = server.resolver(LONG);
-    for name in ["local.", "printer.local.", "Printer.LOCAL", "_8443._https.printer.local."] {
-        let error = resolver.resolve(name, QueryKind::Https).await.unwrap_err();
-        assert_eq!(error.kind(), ResolveErrorKind::NoData, "{name}");
-    }
-    assert_eq!(server.queries(), (0, 0));
-    resolver.resolve("printer.local.", QueryKind::Aaaa).await.unwrap();
-    for name in ["local.test.", "notlocal.", "_8443._https.local.test."] {
-        resolver.resolve(name, QueryKind::Https).await.unwrap_err();
-    }
-    assert_eq!(server.queries(), (4, 0));
-}

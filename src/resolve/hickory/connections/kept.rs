@@ -1,0 +1,86 @@
+//! The one connection to a name server over TLS.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::tcp::TcpClientStream;
+use hickory_resolver::net::xfer::{DnsExchange, DnsHandle, FirstAnswer};
+use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
+
+use super::{Secure, Sockets};
+
+/// Queries in flight on one connection.
+const MAX_QUERIES: usize = 1024;
+
+/// One connection for all queries, the first ones included. hickory would open one for each of those, and would
+/// not know of them that the server has closed them all since.
+#[derive(Clone)]
+pub(in crate::resolve::hickory) struct Kept {
+    addr: SocketAddr,
+    open: Arc<dyn Fn() -> BoxFuture<'static, Opened> + Send + Sync>,
+    current: Arc<Mutex<Option<Opening>>>,
+}
+
+type Opened = Result<DnsExchange<Sockets>, NetError>;
+type Opening = Shared<BoxFuture<'static, Opened>>;
+
+impl Kept {
+    pub(super) fn new(addr: SocketAddr, secure: Secure, sockets: Sockets, time: Duration) -> Self {
+        let open = move || -> BoxFuture<'static, Opened> {
+            let sockets = sockets.clone();
+            match secure.clone() {
+                #[cfg(feature = "dns-over-https")]
+                Secure::Https(https) => https.connect(sockets, addr, time).boxed(),
+                Secure::Tls(tls) => {
+                    TcpClientStream::exchange(addr, None, time, Some(MAX_QUERIES), sockets.over(tls)).boxed()
+                }
+            }
+        };
+        Self { addr, open: Arc::new(open), current: Arc::default() }
+    }
+
+    /// A connection on which anything has failed is not used again: servers close those that are idle, and hickory,
+    /// which tries twice more, is to find a new one.
+    pub(super) async fn exchange(self, request: DnsRequest) -> Result<DnsResponse, NetError> {
+        let opening = self.lock().get_or_insert_with(|| self.open()).clone();
+        let result = match opening.clone().await {
+            Ok(exchange) => exchange.send(request).first_answer().await,
+            Err(error) => Err(error),
+        };
+        result.map_err(|error| {
+            self.forget(&opening);
+            self.describe(error)
+        })
+    }
+
+    /// In a task, so that it comes to an end although whoever wanted it may be gone.
+    fn open(&self) -> Opening {
+        let opening = tokio::spawn((self.open)());
+        async { opening.await.unwrap_or_else(|err| Err(NetError::Msg(err.to_string()))) }.boxed().shared()
+    }
+
+    fn forget(&self, opening: &Opening) {
+        let mut current = self.lock();
+        if current.as_ref().is_some_and(|current| current.ptr_eq(opening)) {
+            *current = None;
+        }
+    }
+
+    /// hickory drops an error of I/O for one that says less.
+    fn describe(&self, error: NetError) -> NetError {
+        let addr = self.addr;
+        match error {
+            NetError::Timeout => NetError::Timeout,
+            NetError::Io(error) => NetError::Msg(format!("name server {addr}: {error}")),
+            error => NetError::Msg(format!("name server {addr}: {error}")),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Opening>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
