@@ -11,6 +11,7 @@
 mod carrying;
 mod checksum;
 mod clients;
+mod learning;
 mod network;
 mod relay;
 mod row;
