@@ -77,6 +77,7 @@ const EMBEDDING: [(&str, &[&str]); 14] = [
     ("2606:4700:122:344:ff0a:102:3ff:ffff", &["2606:4700:122:344::/64"]),
 ];
 
+/// Proves: NAM-11
 #[test]
 fn what_is_denied_as_ipv4_is_denied_in_every_embedding() {
     let function = AddressPolicy::new(|_, addr| match addr.ip() == Ipv4Addr::new(10, 1, 2, 3) {

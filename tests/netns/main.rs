@@ -4,8 +4,12 @@
 //! unless HAPPY_EYEBALLS_REQUIRE_NETNS=1 is set.
 #![cfg(target_os = "linux")]
 
+#[path = "../policy/corpus.rs"]
+mod corpus;
 #[path = "../lab/mod.rs"]
 mod lab;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod capture;
 #[cfg(feature = "reachability")]
@@ -22,6 +26,7 @@ mod history;
 mod nat64;
 mod options;
 mod order;
+mod policy;
 #[cfg(feature = "reachability")]
 mod reachability;
 mod rejects;

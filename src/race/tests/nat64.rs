@@ -185,7 +185,7 @@ fn the_policy_sees_the_address_that_is_dialled() {
 /// 10.0.0.1, 127.0.0.1 and 169.254.169.254, and the same with something behind. Of these the race translates none back,
 /// as it would make none of them.
 ///
-/// Proves: NAM-9
+/// Proves: NAM-11
 #[test]
 fn what_an_address_of_the_nat64_leads_to_is_judged_too() {
     for within in ["2001:db8:64::a00:1", "2001:db8:64::7f00:1", "2001:db8:64::a9fe:a9fe"] {
@@ -213,7 +213,7 @@ fn what_an_address_of_the_nat64_leads_to_is_judged_too() {
 
 /// While no prefix is known nobody can know; from then on such an address does not start any more.
 ///
-/// Proves: NAM-9
+/// Proves: NAM-11
 #[test]
 fn the_policy_knows_a_prefix_from_its_answer_on() {
     let scene = || {
