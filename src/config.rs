@@ -178,7 +178,9 @@ impl Config {
 
     /// Whether an `https` or `wss` origin is looked up under HTTPS too, and connected to where these records say
     /// (RFC 9460, v3 draft section 4): at other names and ports, by their priority, with their address hints until the
-    /// addresses are known. The origin itself comes last. Server name, certificate and `Host` stay the origin's.
+    /// addresses are known. The origin itself comes last. Server name, certificate and `Host` stay the origin's. At a port
+    /// of another protocol, such as 25, nobody is connected to unless the URI names it too: these are the bad ports of the
+    /// WHATWG's Fetch standard, and such endpoints are denied.
     ///
     /// Nothing is waited for longer than the [Resolution Delay](Self::resolution_delay); and servers that left three
     /// lookups running unanswered are not waited for within the next 10 minutes. A proxy has no such records: turn it

@@ -166,7 +166,8 @@ impl Error {
         }
     }
 
-    /// The address policy denied every address.
+    /// Every address is [denied](crate::report::AttemptOutcome::Denied), most often by the
+    /// [address policy](crate::AddressPolicy).
     pub fn is_denied(&self) -> bool {
         self.0.kind == Kind::Denied
     }

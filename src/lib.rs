@@ -103,7 +103,7 @@ pub mod __internal {
     pub use crate::race::*;
 }
 
-pub use address_policy::{AddressPolicy, Verdict};
+pub use address_policy::{AddressPolicy, Network, ParseNetworkError, Verdict};
 pub use config::{Config, Families, Pacing};
 pub use connector::{BuildError, Builder, Connecting, HappyEyeballsConnector};
 pub use error::Error;

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::policy_table::mask;
+
 /// The name whose IPv6 addresses tell the prefix: it has none of its own. Asked for as it is, without a search list.
 pub(crate) const WELL_KNOWN_NAME: &str = "ipv4only.arpa.";
 /// Its IPv4 addresses (RFC 7050 section 8.2).
@@ -27,6 +29,16 @@ pub enum Nat64 {
     Discover,
     /// Through the first of these prefixes by which the address is reached.
     Prefixes(Arc<[Nat64Prefix]>),
+}
+
+impl Nat64 {
+    /// The prefixes that are known without asking.
+    pub(crate) fn prefixes(&self) -> &[Nat64Prefix] {
+        match self {
+            Self::Prefixes(prefixes) => prefixes,
+            Self::Off | Self::Discover => &[],
+        }
+    }
 }
 
 /// A prefix whose addresses a NAT64 translates.
@@ -52,8 +64,8 @@ impl Nat64Prefix {
     /// (RFC 6052 section 2.2).
     pub fn new(ip: Ipv6Addr, len: u8) -> Option<Self> {
         let is_reserved_zero = ip.octets()[RESERVED_OCTET] == 0;
-        let bits = ip.to_bits() & u128::MAX << (128 - u32::from(len).clamp(1, 128));
-        (LENGTHS.contains(&len) && (len <= 64 || is_reserved_zero)).then_some(Self { bits, len })
+        let fits = LENGTHS.contains(&len) && (len <= 64 || is_reserved_zero);
+        fits.then(|| Self { bits: ip.to_bits() & mask(len), len })
     }
 
     /// The address that leads to `ip` by this prefix; `None` if none may.
@@ -66,23 +78,33 @@ impl Nat64Prefix {
         if is_of_this_host || is_private && self == Self::WELL_KNOWN {
             return None;
         }
-        let mut octets = self.bits.to_be_bytes();
-        for (at, octet) in self.places().zip(ip.octets()) {
-            octets[at] = octet;
-        }
-        Some(octets.into())
+        Some(self.with(ip))
     }
 
     /// The IPv4 address that `ip` leads to, if it is of this prefix.
     pub(crate) fn extract(self, ip: Ipv6Addr) -> Option<Ipv4Addr> {
+        // What stands behind must be zero, or it is an address of another kind.
+        self.within(ip).filter(|within| self.synthesize(*within) == Some(ip))
+    }
+
+    /// The IPv4 address that a translator reads in `ip`, if it is of this prefix: any, and whatever stands behind it
+    /// (RFC 6052 section 2.3).
+    pub(crate) fn within(self, ip: Ipv6Addr) -> Option<Ipv4Addr> {
         let octets = ip.octets();
         let mut within = [0; 4];
         for (octet, at) in within.iter_mut().zip(self.places()) {
             *octet = octets[at];
         }
-        let within = Ipv4Addr::from(within);
-        // What stands behind must be zero, or it is an address of another kind.
-        (self.synthesize(within) == Some(ip)).then_some(within)
+        (ip.to_bits() & mask(self.len) == self.bits).then_some(within.into())
+    }
+
+    /// This prefix, `ip` and zeros.
+    pub(crate) fn with(self, ip: Ipv4Addr) -> Ipv6Addr {
+        let mut octets = self.bits.to_be_bytes();
+        for (at, octet) in self.places().zip(ip.octets()) {
+            octets[at] = octet;
+        }
+        octets.into()
     }
 
     /// The octets that an IPv4 address takes.
@@ -217,6 +239,21 @@ mod tests {
         let two = [ip(VECTORS[6].2), ip(VECTORS[2].2)];
         assert_eq!(Nat64Prefix::discover(two), [prefix(VECTORS[6].0), prefix(VECTORS[2].0)]);
         assert_eq!(Nat64Prefix::discover([ip("2001:db8::1"), ip("64:ff9b::c000:221")]), []);
+    }
+
+    /// As RFC 6052 section 2.3 has it: a translator looks at four octets and no others.
+    #[test]
+    fn a_translator_reads_whatever_stands_there() {
+        for (text, ip, within) in [
+            ("64:ff9b::/96", "64:ff9b::7f00:1", Some([127, 0, 0, 1])),
+            ("2001:db8::/32", "2001:db8:a9fe:a9fe:ff01:203:405:607", Some([169, 254, 169, 254])),
+            ("2001:db8:100::/40", "2001:db8:17f:0:ff01::1", Some([127, 0, 0, 1])),
+            ("2001:db8:122::/48", "2001:db8:122:7f00:ff00:100::9", Some([127, 0, 0, 1])),
+            ("2001:db8:122:344::/64", "2001:db8:122:344:ff7f:0:100:9", Some([127, 0, 0, 1])),
+            ("2001:db8:122:344::/64", "2001:db8:122:345:7f:0:100:0", None),
+        ] {
+            assert_eq!(prefix(text).within(ip.parse().unwrap()), within.map(Ipv4Addr::from), "{ip} of {text}");
+        }
     }
 
     #[test]

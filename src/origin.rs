@@ -33,6 +33,13 @@ impl Origin {
         if host.is_empty() {
             return Err(Error::invalid_uri("host is missing"));
         }
+        // `http` drops what stands behind a bracket; whoever else reads the URI may read another host.
+        if let Some((_, behind)) = authority.as_str().rsplit_once(']').filter(|_| host.starts_with('['))
+            && !behind.is_empty()
+            && !behind.starts_with(':')
+        {
+            return Err(Error::invalid_uri("host is not an IPv6 address"));
+        }
         // `http` drops a port that it cannot parse; connecting to the default port instead would be a wrong guess.
         let port = match authority.as_str().rsplit_once(':') {
             Some((_, text)) if !text.is_empty() && !text.contains([']', '@']) => match text.parse() {
@@ -298,5 +305,9 @@ mod tests {
     fn garbage_in_brackets_is_refused() {
         refusal("http://[::g]/");
         refusal("http://[192.0.2.1]/");
+        refusal("http://[::1].example.org/");
+        refusal("http://[::1]a:80/");
+        refusal("http://user@[::1]80/");
+        assert_eq!(origin("http://user@[::1]:80/").to_string(), "[::1]:80");
     }
 }

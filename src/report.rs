@@ -171,7 +171,8 @@ pub enum AttemptOutcome {
     Failed(Failure),
     /// It was dropped because another won, or because the connect timed out.
     Cancelled,
-    /// The address policy denied it, for this reason; nothing was sent.
+    /// The [address policy](crate::AddressPolicy) denied it, or only a record names its port, which is of another protocol.
+    /// This is the reason; nothing was sent.
     Denied(std::borrow::Cow<'static, str>),
 }
 

@@ -103,6 +103,8 @@ fn the_types_meet_the_bounds_that_users_state() {
     stream::<MaybeHttpsStream>();
     shared::<Config>();
     shared::<hyper_happy_eyeballs::AddressPolicy>();
+    shared::<hyper_happy_eyeballs::Network>();
+    error::<hyper_happy_eyeballs::ParseNetworkError>();
     shared::<hyper_happy_eyeballs::Origin>();
     shared::<hyper_happy_eyeballs::TlsInfo>();
     shared::<hyper_happy_eyeballs::Builder>();

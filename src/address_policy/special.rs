@@ -7,7 +7,7 @@
 mod tests;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::policy_table::{bits, mask};
 
@@ -18,20 +18,10 @@ struct Block {
     prefix: u128,
     len: u8,
     is_public: bool,
-    /// Where its addresses have an IPv4 address that they lead to, which has to be public too.
-    embeds: Option<Embedded>,
     /// What comes after "is".
     is: &'static str,
     /// The RFC that says so.
     rfc: u16,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Embedded {
-    /// After this many bits.
-    At(u32),
-    /// In the last bits, each inverted (RFC 4380 section 4).
-    Inverted,
 }
 
 const BLOCKS: [Block; 53] = [
@@ -67,13 +57,13 @@ const BLOCKS: [Block; 53] = [
     v6(&[0x2000], 3, "global unicast", 4291).public(),
     v6(&[], 128, "unspecified", 4291),
     v6(&[0, 0, 0, 0, 0, 0, 0, 1], 128, "loopback", 4291),
-    v6(&[0x64, 0xff9b], 96, "NAT64", 6052).public().embedding(Embedded::At(96)),
+    v6(&[0x64, 0xff9b], 96, "NAT64", 6052).public(),
     v6(&[0x64, 0xff9b, 1], 48, "for local NAT64", 8215),
     v6(&[0x100], 64, "to be discarded", 6666),
     v6(&[0x100, 0, 0, 1], 64, "a dummy", 9780),
     v6(&[0x2001], 23, "for protocols of the IETF", 2928),
     // Of its addresses the registry does not say whether they can be reached, and public relays are no more.
-    v6(&[0x2001], 32, "Teredo", 4380).embedding(Embedded::Inverted),
+    v6(&[0x2001], 32, "Teredo", 4380),
     v6(&[0x2001, 1, 0, 0, 0, 0, 0, 1], 128, "anycast of PCP", 7723).public(),
     v6(&[0x2001, 1, 0, 0, 0, 0, 0, 2], 128, "anycast of TURN", 8155).public(),
     v6(&[0x2001, 1, 0, 0, 0, 0, 0, 3], 128, "anycast of DNS-SD registration", 9665).public(),
@@ -84,7 +74,7 @@ const BLOCKS: [Block; 53] = [
     v6(&[0x2001, 0x20], 28, "an ORCHIDv2", 7343).public(),
     v6(&[0x2001, 0x30], 28, "a drone's remote ID", 9374).public(),
     v6(&[0x2001, 0xdb8], 32, "for documentation", 3849),
-    v6(&[0x2002], 16, "6to4", 3056).public().embedding(Embedded::At(16)),
+    v6(&[0x2002], 16, "6to4", 3056).public(),
     v6(&[0x2620, 0x4f, 0x8000], 48, "of AS112", 7534).public(),
     v6(&[0x3fff], 20, "for documentation", 9637),
     v6(&[0x5f00], 16, "a segment of SRv6", 9602),
@@ -98,7 +88,7 @@ const BLOCKS: [Block; 53] = [
 const fn v4(prefix: [u8; 4], len: u8, is: &'static str, rfc: u16) -> Block {
     let [a, b, c, d] = prefix;
     let prefix = Ipv4Addr::new(a, b, c, d).to_ipv6_mapped().to_bits();
-    Block { prefix, len: 96 + len, is_public: false, embeds: None, is, rfc }
+    Block { prefix, len: 96 + len, is_public: false, is, rfc }
 }
 
 /// The groups that are missing are 0.
@@ -108,16 +98,12 @@ const fn v6(groups: &[u16], len: u8, is: &'static str, rfc: u16) -> Block {
         prefix |= (groups[index] as u128) << (112 - 16 * index);
         index += 1;
     }
-    Block { prefix, len, is_public: false, embeds: None, is, rfc }
+    Block { prefix, len, is_public: false, is, rfc }
 }
 
 impl Block {
     const fn public(self) -> Self {
         Self { is_public: true, ..self }
-    }
-
-    const fn embedding(self, embedded: Embedded) -> Self {
-        Self { embeds: Some(embedded), ..self }
     }
 
     fn of(ip: IpAddr) -> &'static Self {
@@ -127,54 +113,23 @@ impl Block {
     }
 }
 
-impl Embedded {
-    fn of(self, ip: Ipv6Addr) -> Ipv4Addr {
-        let bits = match self {
-            Self::At(skipped) => ip.to_bits() << skipped >> 96,
-            Self::Inverted => !ip.to_bits() & u128::from(u32::MAX),
-        };
-        Ipv4Addr::from_bits(bits as u32)
-    }
-}
-
-/// What an ISATAP address leads to (RFC 5214 section 6.1). It can have any prefix of 64 bits, a public one as well.
-fn isatap(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [.., group, kind, _, _] = ip.segments();
-    // One bit says whether the IPv4 address is unique in the world, if it is to be believed.
-    (group & !0x0200 == 0 && kind == 0x5efe).then(|| Embedded::At(96).of(ip))
-}
-
 /// Why an address is not globally reachable.
 #[derive(Debug)]
 pub(super) struct NotPublic {
     ip: IpAddr,
-    /// The address in it that is not.
-    embedded: Option<Ipv4Addr>,
     block: &'static Block,
 }
 
-/// Judges `ip` and the IPv4 address that it embeds; `None` if everybody can reach both.
+/// `None` if everybody can reach `ip`. An IPv4 address within it is judged by itself.
 pub(super) fn not_public(ip: IpAddr) -> Option<NotPublic> {
     let ip = ip.to_canonical();
     let block = Block::of(ip);
-    if let IpAddr::V6(v6) = ip {
-        let embedded = [block.embeds.map(|embedded| embedded.of(v6)), isatap(v6)];
-        for embedded in embedded.into_iter().flatten() {
-            let block = Block::of(embedded.into());
-            if !block.is_public {
-                return Some(NotPublic { ip, embedded: Some(embedded), block });
-            }
-        }
-    }
-    (!block.is_public).then_some(NotPublic { ip, embedded: None, block })
+    (!block.is_public).then_some(NotPublic { ip, block })
 }
 
 impl fmt::Display for NotPublic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ip, embedded, block: Block { is, rfc, .. } } = self;
-        match embedded {
-            None => write!(f, "{ip} is {is} (RFC {rfc})"),
-            Some(embedded) => write!(f, "{ip} leads to {embedded}, which is {is} (RFC {rfc})"),
-        }
+        let Self { ip, block: Block { is, rfc, .. } } = self;
+        write!(f, "{ip} is {is} (RFC {rfc})")
     }
 }

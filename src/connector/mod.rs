@@ -379,7 +379,7 @@ impl HappyEyeballsConnector {
     pub(crate) fn dialer(&self, uri: &Uri, origin: &Origin) -> Result<Dialer, Error> {
         self.settings.schemes.admit(origin)?;
         let settings = &self.settings;
-        let dialer = Dialer::new(origin.clone(), settings.config.address_policy.clone(), settings.tcp.clone());
+        let dialer = Dialer::new(origin.clone(), settings.config.clone(), settings.tcp.clone());
         #[cfg(feature = "rustls")]
         if let Some(tls) = self.tls.as_ref().filter(|_| origin.is_secure()) {
             return match tls.target(uri, origin) {

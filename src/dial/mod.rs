@@ -22,7 +22,8 @@ use hyper_util::rt::TokioIo;
 use socket2::Socket;
 use tokio::net::TcpStream;
 
-use crate::address_policy::{AddressPolicy, Verdict};
+use crate::address_policy::Verdict;
+use crate::config::Config;
 use crate::origin::Origin;
 use crate::race::{Known, Probed};
 use crate::report::{Failure, FailureKind};
@@ -59,7 +60,7 @@ pub(crate) trait Dial: Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Dialer {
     origin: Origin,
-    policy: AddressPolicy,
+    config: Arc<Config>,
     options: Arc<TcpOptions>,
     #[cfg(feature = "rustls")]
     tls: Option<tls::TlsTarget>,
@@ -67,10 +68,10 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     /// A dialer that hands out plain TCP.
-    pub(crate) fn new(origin: Origin, policy: AddressPolicy, options: Arc<TcpOptions>) -> Self {
+    pub(crate) fn new(origin: Origin, config: Arc<Config>, options: Arc<TcpOptions>) -> Self {
         Self {
             origin,
-            policy,
+            config,
             options,
             #[cfg(feature = "rustls")]
             tls: None,
@@ -104,7 +105,8 @@ impl Dialer {
 
     /// The last word on `addr`: whatever led to it, no socket is opened to an address that the policy denies.
     pub(crate) fn admit(&self, addr: SocketAddr) -> Result<(), Failure> {
-        match self.policy.judge(&self.origin, addr) {
+        let Config { address_policy, nat64, .. } = &*self.config;
+        match address_policy.judge(&self.origin, addr, nat64.prefixes()) {
             Verdict::Allow => Ok(()),
             Verdict::Deny(reason) => Err(Failure::new(
                 FailureKind::Local,

@@ -7,16 +7,18 @@ use socket2::{SockRef, Socket};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
+use crate::address_policy::AddressPolicy;
+use crate::nat64::Nat64;
 use crate::race::Source;
 
 const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 fn dialer(options: TcpOptions) -> Dialer {
-    dialer_with(options, AddressPolicy::default())
+    dialer_with(options, Config::default())
 }
 
-fn dialer_with(options: TcpOptions, policy: AddressPolicy) -> Dialer {
-    Dialer::new(Origin::from_uri(&"http://example.test/".parse().unwrap()).unwrap(), policy, Arc::new(options))
+fn dialer_with(options: TcpOptions, config: Config) -> Dialer {
+    Dialer::new(Origin::from_uri(&"http://example.test/".parse().unwrap()).unwrap(), config.into(), Arc::new(options))
 }
 
 /// The failure of a dial that must not wait for anything.
@@ -190,10 +192,13 @@ async fn a_denied_address_gets_no_socket() {
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let dialer = dialer_with(TcpOptions::default(), policy);
+    let mut config = Config::default();
+    config.address_policy(policy).nat64(Nat64::Prefixes(["2001:db8::/96".parse().unwrap()].into()));
+    let dialer = dialer_with(TcpOptions::default(), config);
     // Written as IPv6 it is the same address.
     let mapped = SocketAddr::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), addr.port());
-    for addr in [addr, mapped] {
+    let translated = SocketAddr::new("2001:db8::127.0.0.1".parse().unwrap(), addr.port());
+    for addr in [addr, mapped, translated] {
         let failure = dialer.tcp(addr).now_or_never().unwrap().unwrap_err();
         assert_eq!(failure.kind(), FailureKind::Local);
         assert!(failure.to_string().contains("no IPv4 for example.test:80"), "{failure}");

@@ -11,7 +11,7 @@ use super::event::Family;
 use super::query::Query;
 use super::services::Service;
 use super::translation::Translation;
-use crate::address_policy::Verdict;
+use crate::address_policy::{Verdict, is_bad_port};
 use crate::config::MAX_ADDRESSES_PER_FAMILY;
 use crate::origin::Origin;
 use crate::report::{AttemptOutcome, AttemptReport};
@@ -154,28 +154,35 @@ impl<'a> Roster<'a> {
         let mut found = false;
         for addr in addrs {
             let addr = self.translation.undone(endpoint(addr, service, &self.given.origin), self.given);
-            found |= self.admit_one(name, addr, list, first);
+            found |= self.admit_one(name, addr, service, list, first);
             for addr in self.translation.of(addr) {
-                found |= self.admit_one(name, addr, list, first);
+                found |= self.admit_one(name, addr, service, list, first);
             }
         }
         found
     }
 
-    fn admit_one(&mut self, name: &Arc<str>, addr: SocketAddr, list: List, first: usize) -> bool {
-        let Given { origin, environment, config } = self.given;
+    fn admit_one(
+        &mut self,
+        name: &Arc<str>,
+        addr: SocketAddr,
+        service: Option<&Service>,
+        list: List,
+        first: usize,
+    ) -> bool {
+        let environment = &self.given.environment;
         let (group, family) = (self.group, Family::of(addr));
-        let list = self.list(list);
-        if list.iter().any(|known| known.addr == addr) {
+        let known = self.list(list);
+        if known.iter().any(|known| known.addr == addr) {
             return true;
         }
-        let of_family = list[first..].iter().filter(|known| Family::of(known.addr) == family).count();
+        let of_family = known[first..].iter().filter(|known| Family::of(known.addr) == family).count();
         if !environment.dial.contains(family) || of_family >= MAX_ADDRESSES_PER_FAMILY {
             return false;
         }
-        match config.address_policy.judge(origin, addr) {
+        match self.judge(addr, service) {
             Verdict::Allow => {
-                list.push(Endpoint { addr, group });
+                self.list(list).push(Endpoint { addr, group });
                 true
             }
             Verdict::Deny(reason) => {
@@ -184,6 +191,15 @@ impl<'a> Roster<'a> {
                 }
                 false
             }
+        }
+    }
+
+    fn judge(&self, addr: SocketAddr, service: Option<&Service>) -> Verdict {
+        let Given { origin, config, .. } = self.given;
+        let by_record = service.and_then(|service| service.port).filter(|port| *port != origin.port());
+        match by_record.filter(|port| is_bad_port(*port)) {
+            Some(port) => Verdict::deny(format!("port {port} is of another protocol, and only a record names it")),
+            None => config.address_policy.judge(origin, addr, self.translation.prefixes()),
         }
     }
 

@@ -17,15 +17,6 @@ const IPV4_HINT: u16 = 4;
 const ECH: u16 = 5;
 const IPV6_HINT: u16 = 6;
 
-/// The ports of other protocols that browsers do not connect to (WHATWG Fetch, "bad port"), and that records can
-/// therefore not send anybody to (RFC 9460 section 9.1).
-const BAD_PORTS: [u16; 83] = [
-    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
-    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
-    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060,
-    5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
-];
-
 /// What a set of HTTPS records comes to.
 pub(super) enum Binding {
     /// The service is that of another name.
@@ -126,15 +117,13 @@ fn has_key(record: &ServiceRecord, key: u16) -> bool {
     }
 }
 
-/// Whether this client can speak to it: a protocol over TCP that it knows, at a port that may be connected to.
+/// Whether this client can speak to it: by a protocol over TCP that it knows.
 ///
 /// What a record offers is the default protocol and what it names (section 7.1). A set of which every record is without
 /// the default protocol is used as any other, which section 7.1.2 leaves open.
 fn is_reachable(record: &ServiceRecord, given: &Given) -> bool {
     let speaks = |protocol: &[u8]| given.environment.alpn.iter().any(|known| known == protocol);
-    let has_protocol = (!record.no_default_alpn && speaks(b"http/1.1")) || record.alpn().any(speaks);
-    let port_is_bad = |port| port != given.origin.port() && BAD_PORTS.contains(&port);
-    has_protocol && !record.port.is_some_and(port_is_bad)
+    (!record.no_default_alpn && speaks(b"http/1.1")) || record.alpn().any(speaks)
 }
 
 /// Numbers that are alike for one seed and name: SplitMix64. Good enough to share load, and for nothing else.

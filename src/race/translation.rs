@@ -81,6 +81,11 @@ impl Translation {
         self.open
     }
 
+    /// The prefixes that are known by now.
+    pub(super) fn prefixes(&self) -> &[Nat64Prefix] {
+        &self.prefixes
+    }
+
     /// Whether there is a way to IPv4 addresses without IPv4.
     pub(super) fn is_possible(&self) -> bool {
         !self.prefixes.is_empty()

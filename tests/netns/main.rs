@@ -4,11 +4,15 @@
 //! unless HAPPY_EYEBALLS_REQUIRE_NETNS=1 is set.
 #![cfg(target_os = "linux")]
 
+#[path = "../policy/corpus.rs"]
+mod corpus;
 #[cfg(feature = "dns-over-https")]
 #[path = "../protected/front.rs"]
 mod front;
 #[path = "../lab/mod.rs"]
 mod lab;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod capture;
 #[cfg(feature = "reachability")]
@@ -27,6 +31,7 @@ mod name_servers;
 mod nat64;
 mod options;
 mod order;
+mod policy;
 #[cfg(feature = "dns-over-https")]
 mod protected;
 #[cfg(feature = "reachability")]

@@ -11,7 +11,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::address_policy::AddressPolicy;
 use crate::dial::{Dial, Dialer, TcpOptions};
 use crate::report::Report;
 use crate::stream::MaybeHttpsStream;
@@ -88,7 +87,7 @@ where
 async fn connect_as(uri: &str, addr: SocketAddr, config: &Arc<ClientConfig>) -> Result<MaybeHttpsStream, Failure> {
     let origin = Origin::from_uri(&uri.parse().unwrap()).unwrap();
     let target = TlsTarget { config: config.clone(), server_name: server_name(&origin).unwrap() };
-    let dialer = Dialer::new(origin.clone(), AddressPolicy::default(), Arc::new(TcpOptions::default()));
+    let dialer = Dialer::new(origin.clone(), Arc::default(), Arc::new(TcpOptions::default()));
     let dialer = dialer.with_tls(target);
     let (tcp, _) = dialer.tcp(addr).await?;
     Ok(MaybeHttpsStream::new(dialer.tls(tcp).await?, Arc::new(Report::new(origin))))

@@ -5,6 +5,7 @@ use crate::address_policy::{AddressPolicy, Verdict};
 use crate::config::Config;
 use crate::nat64::Nat64;
 use crate::race::{FamilySet, Outcome};
+use crate::report::FailureKind::Refused;
 use crate::resolve::QueryKind::{A, Aaaa, Addresses};
 
 /// What tells that the prefix is 64:ff9b::/96, and what tells another one.
@@ -179,6 +180,65 @@ fn the_policy_sees_the_address_that_is_dialled() {
     });
     scene.expect("start 4a").no_route("4a").expect("failed");
     assert!(scene.report().attempts().iter().any(|it| it.addr().is_ipv6()), "the denied one is told");
+}
+
+/// 10.0.0.1, 127.0.0.1 and 169.254.169.254, and the same with something behind. Of these the race translates none back,
+/// as it would make none of them.
+///
+/// Proves: NAM-11
+#[test]
+fn what_an_address_of_the_nat64_leads_to_is_judged_too() {
+    for within in ["2001:db8:64::a00:1", "2001:db8:64::7f00:1", "2001:db8:64::a9fe:a9fe"] {
+        for dial in [FamilySet::BOTH, FamilySet { v4: false, v6: true }] {
+            let mut scene = Scene::with(|setup| {
+                known(setup, &["2001:db8:64::/96"]);
+                setup.environment.dial = dial;
+                setup.environment.ask = dial;
+                setup.config.address_policy(not_inside());
+            });
+            match dial.v4 {
+                true => scene.expect("query AAAA, query A").nodata(A),
+                false => scene.expect("query AAAA"),
+            };
+            scene.answer(Aaaa, within).expect("failed");
+            assert_eq!(scene.report().attempts().len(), 1);
+        }
+    }
+    let mut scene = Scene::with(|setup| {
+        known(setup, &["2001:db8:122::/48"]);
+        setup.config.address_policy(not_inside());
+    });
+    scene.expect("query AAAA, query A").answer(Aaaa, "2001:db8:122:a00:0:1ff:ffff:ffff").nodata(A).expect("failed");
+}
+
+/// While no prefix is known nobody can know; from then on such an address does not start any more.
+///
+/// Proves: NAM-11
+#[test]
+fn the_policy_knows_a_prefix_from_its_answer_on() {
+    let scene = || {
+        let mut scene = Scene::with(|setup| {
+            ipv6_only(setup);
+            setup.config.address_policy(not_inside());
+        });
+        scene.expect(&format!("query AAAA, {ASKED}"));
+        scene
+    };
+    let inside = "2001:db8:64::a00:1 2001:db8:64::a9fe:a9fe";
+    let mut late = scene();
+    late.answer_of(HOST, Aaaa, inside).expect("start [2001:db8:64::a00:1]:80");
+    late.at(10).answer_of("ipv4only.arpa.", Aaaa, OWN).expect("query A").nodata(A).at(300);
+    late.expect("").fail("[2001:db8:64::a00:1]:80", Refused).expect("failed");
+
+    let mut early = scene();
+    early.at(10).answer_of("ipv4only.arpa.", Aaaa, OWN).expect("query A").answer_of(HOST, Aaaa, inside).nodata(A);
+    early.expect("failed");
+    assert_eq!(early.report().attempts().len(), 2);
+}
+
+fn not_inside() -> AddressPolicy {
+    let networks = ["10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16"];
+    AddressPolicy::deny(networks.map(|network| network.parse().unwrap()))
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::notation::records;
 use super::scene::Scene;
+use crate::report::AttemptOutcome;
 use crate::resolve::Answer;
 use crate::resolve::QueryKind::{A, Aaaa, Https};
 
@@ -131,9 +132,19 @@ fn a_set_without_the_default_protocol_is_used() {
 ///
 /// Proves: SVC-13
 #[test]
-fn a_record_with_a_port_of_another_protocol_is_skipped() {
+fn a_port_of_another_protocol_is_denied_where_only_a_record_names_it() {
     for port in [0, 1, 22, 25, 587, 6000, 6667, 10080] {
-        assert_eq!(followed(&format!("1 a port={port} hints=6a; 2 b port=8443 hints=6b")), "6b:8443", "{port}");
+        let mut scene = Scene::with_records();
+        scene.at(5).services(&format!("1 a.test port={port} hints=6a; 2 b.test port=8443 hints=6b"));
+        scene.answer_of("a.test", Aaaa, "6a 6c").nodata_of("a.test", A).at(300);
+        assert_eq!(scene.starts(), "5 6b:8443", "{port}");
+        let report = scene.report();
+        let denied = report.attempts().iter().filter_map(|it| match it.outcome() {
+            AttemptOutcome::Denied(reason) => Some((it.addr().port(), &**reason)),
+            _ => None,
+        });
+        let reason = format!("port {port} is of another protocol, and only a record names it");
+        assert_eq!(denied.collect::<Vec<_>>(), [(port, &*reason); 2]);
     }
     let mut scene = Scene::with(|setup| setup.records().uri = "https://host.test:6000/".into());
     scene.at(5).services("1 a.test port=6000 hints=6a").at(6);
