@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::term::{Advice, LONGEST, Term};
+use super::term::{LONGEST, Term};
 use super::{KnownFamily, KnownPath, Snapshot};
 use crate::race::{Known, Lesson, Rtt};
 
@@ -105,21 +105,24 @@ impl Memory {
     ) -> Recalled {
         let mut known = Known::default();
         let Some(partition) = self.partitions.get_mut(partition) else { return Recalled { known, explores: false } };
-        let mut advice = None;
-        if let Some(entry) = partition.paths.get_mut(&Path { source, destination }) {
+        let mut entry = partition.paths.get_mut(&Path { source, destination });
+        if let Some(entry) = &mut entry {
             entry.forget(now);
             entry.used = now;
             known.rtt = entry.rtt.map(|sample| sample.rtt);
-            advice = entry.term.as_mut().map(|term| term.advise(lease, now));
         }
-        // Of a family only what the address itself is not to be avoided for.
-        if advice != Some(Advice::Avoid)
-            && let Some(term) = partition.families.get_mut(&source).and_then(|family| family.term.as_mut())
-        {
-            advice = Some(term.advise(lease, now));
+        let mut family = partition.families.get_mut(&source);
+        if let Some(family) = &mut family {
+            family.forget(now);
         }
-        known.unreachable = advice == Some(Advice::Avoid);
-        Recalled { known, explores: advice == Some(Advice::Explore) }
+        let of_path = entry.and_then(|entry| entry.term.as_mut());
+        let of_family = family.and_then(|family| family.term.as_mut());
+        let mut terms = [of_path, of_family];
+        known.unreachable = terms.iter().flatten().any(|term| !term.may_be_explored(lease, now));
+        // Only who may explore all that there is takes the lease of any.
+        let explored = terms.iter_mut().flatten().filter(|_| !known.unreachable);
+        let explores = explored.map(|term| term.explore(lease)).count() > 0;
+        Recalled { known, explores }
     }
 
     pub(super) fn learn(
@@ -146,6 +149,7 @@ impl Memory {
             Lesson::Silent | Lesson::Unreachable => {
                 let term = entry.fail(now);
                 let family = partition.families.entry(source).or_default();
+                family.forget(now);
                 family.suspect(host, site(destination), term, now);
             }
         }
@@ -233,6 +237,10 @@ impl Sample {
 }
 
 impl Family {
+    fn forget(&mut self, now: Instant) {
+        self.term = self.term.filter(|term| !term.is_forgotten(now));
+    }
+
     /// `host` has an address at `site` that leads nowhere, and goes last for `term`.
     fn suspect(&mut self, host: &Arc<str>, site: IpAddr, term: Duration, now: Instant) {
         self.suspicions.retain(|one| now < one.until && (one.host != *host || one.site != site));

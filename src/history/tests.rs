@@ -140,6 +140,32 @@ fn a_race_gives_back_only_what_it_has() {
     assert!(host.avoids("a.test", A6));
 }
 
+/// A family that is avoided keeps its addresses from being explored, too: nobody must hold one back for that.
+#[test]
+fn what_is_avoided_with_its_family_is_explored_after_it() {
+    let host = Host::new();
+    host.learn("a.test", A6, Lesson::Silent).after(30 * SECOND).learn("b.test", B6, Lesson::Silent);
+    assert!(host.after(30 * SECOND).avoids("a.test", A6), "its own term is over, that of the family is not");
+    host.learn("c.test", C6, reached(5));
+    assert!(!host.avoids("a.test", A6));
+}
+
+/// A connect may be kept and never polled again.
+#[test]
+fn an_explorer_without_an_end_holds_nobody_back_for_long() {
+    let host = Host::new();
+    host.learn("a.test", A6, Lesson::Silent).learn("b.test", B6, Lesson::Silent).after(MINUTE);
+    let mut explorer = host.session("a.test");
+    assert!(!host.recall(&mut explorer, A6).unreachable);
+    assert!(host.after(10 * MINUTE - SECOND).avoids("a.test", A6) && host.avoids("c.test", C6));
+    host.after(SECOND);
+    for _ in 0..2 {
+        let mut other = host.session("a.test");
+        assert!(!host.recall(&mut other, A6).unreachable && !host.recall(&mut other, C6).unreachable);
+        std::mem::forget(other);
+    }
+}
+
 #[test]
 fn a_term_that_ended_long_ago_says_nothing() {
     let host = Host::new();
@@ -148,6 +174,12 @@ fn a_term_that_ended_long_ago_says_nothing() {
     }
     host.after(10 * MINUTE).learn("a.test", A6, Lesson::Silent);
     assert!(!host.after(MINUTE).avoids("a.test", A6));
+
+    let host = Host::new();
+    host.learn("a.test", A6, Lesson::Silent).learn("b.test", B6, Lesson::Silent);
+    host.after(11 * MINUTE).learn("a.test", A6, Lesson::Silent).learn("b.test", B6, Lesson::Silent);
+    assert!(host.avoids("c.test", C6));
+    assert!(!host.after(MINUTE).avoids("c.test", C6), "nor that of a family");
 }
 
 /// Proves: HIS-6
