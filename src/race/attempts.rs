@@ -207,9 +207,12 @@ impl Attempts {
 
     /// What later races should know of each address, once all attempts have ended.
     ///
-    /// Silence counts only beside a winner, which shows that this host has a network.
-    pub(super) fn lessons(&self, won: bool) -> impl Iterator<Item = (SocketAddr, Lesson)> {
-        self.list.iter().filter_map(move |attempt| Some((attempt.addr, attempt.lesson(won)?)))
+    /// Silence counts only beside a winner, which shows that this host has a network. What answered comes last: it has
+    /// more to say of its family, and of a host that has several ports.
+    pub(super) fn lessons(&self, won: bool) -> Vec<(SocketAddr, Lesson)> {
+        let lessons = self.list.iter().filter_map(|attempt| Some((attempt.addr, attempt.lesson(won)?)));
+        let (reached, others): (Vec<_>, _) = lessons.partition(|(_, it)| matches!(it, Lesson::Reached { .. }));
+        [others, reached].concat()
     }
 
     pub(super) fn report(&self, start: Instant) -> Vec<AttemptReport> {

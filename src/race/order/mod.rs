@@ -60,14 +60,14 @@ impl Order {
         groups.flatten().map(|endpoint| endpoint.addr).filter(|addr| !self.knows(*addr)).collect()
     }
 
-    /// Sorts `endpoints` stably and interleaves the families, each group by itself; a group stands together.
+    /// Sorts `endpoints` stably and interleaves the families, each group by itself.
     ///
-    /// What is known to lead nowhere goes last in its group, and after it what has no route. They stay in the list, as
-    /// paths and routes come back.
+    /// What has no route goes last in its group. What is known to lead nowhere goes behind all groups: every connect would
+    /// pay for a first group that leads nowhere. They stay in the list, as paths and routes come back.
     pub(super) fn apply(&self, endpoints: &[Endpoint], preferred_family_count: usize) -> Vec<Endpoint> {
         let rank = |endpoint: &Endpoint| self.ranks.get(&endpoint.addr).copied().unwrap_or_default();
         let mut ranked: Vec<_> = endpoints.iter().map(|endpoint| (rank(endpoint), *endpoint)).collect();
-        ranked.sort_by_key(|(rank, endpoint)| (endpoint.group, *rank));
+        ranked.sort_by_key(|(rank, endpoint)| (rank.leads_nowhere(), endpoint.group, *rank));
         let mut ordered = Vec::with_capacity(endpoints.len());
         for group in ranked.chunk_by(|(a, one), (b, next)| one.group == next.group && a.usable() == b.usable()) {
             interleave(group.iter().map(|(_, endpoint)| *endpoint), preferred_family_count, &mut ordered);
