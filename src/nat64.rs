@@ -56,14 +56,11 @@ impl Nat64Prefix {
         (LENGTHS.contains(&len) && (len <= 64 || is_reserved_zero)).then_some(Self { bits, len })
     }
 
-    /// The address that leads to `ip` by this prefix; `None` if none may.
-    ///
-    /// Addresses that only mean something on this host or link never do (v3 draft section 8.3), and those of private
-    /// networks not by the well-known prefix (RFC 6052 section 3.1).
+    /// The address that leads to `ip` by this prefix; `None` if none may: one [of this host](is_of_this_host), or one of a
+    /// private network by the well-known prefix (RFC 6052 section 3.1).
     pub(crate) fn synthesize(self, ip: Ipv4Addr) -> Option<Ipv6Addr> {
-        let is_of_this_host = ip.octets()[0] == 0 || ip.is_loopback() || ip.is_link_local() || ip.is_broadcast();
         let is_private = ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
-        if is_of_this_host || is_private && self == Self::WELL_KNOWN {
+        if is_of_this_host(ip) || is_private && self == Self::WELL_KNOWN {
             return None;
         }
         let mut octets = self.bits.to_be_bytes();
@@ -73,16 +70,20 @@ impl Nat64Prefix {
         Some(octets.into())
     }
 
-    /// The IPv4 address that `ip` leads to, if it is of this prefix.
+    /// The IPv4 address that `ip` leads to, if it is of this prefix and as it should be.
     pub(crate) fn extract(self, ip: Ipv6Addr) -> Option<Ipv4Addr> {
+        // What stands behind must be zero, or it is an address of another kind.
+        self.embedded(ip).filter(|within| self.synthesize(*within) == Some(ip))
+    }
+
+    /// The IPv4 address that `ip` may lead to, if it is of this prefix: translators differ in what they reject.
+    pub(crate) fn embedded(self, ip: Ipv6Addr) -> Option<Ipv4Addr> {
         let octets = ip.octets();
         let mut within = [0; 4];
         for (octet, at) in within.iter_mut().zip(self.places()) {
             *octet = octets[at];
         }
-        let within = Ipv4Addr::from(within);
-        // What stands behind must be zero, or it is an address of another kind.
-        (self.synthesize(within) == Some(ip)).then_some(within)
+        (Self::new(ip, self.len) == Some(self)).then_some(within.into())
     }
 
     /// The octets that an IPv4 address takes.
@@ -101,6 +102,11 @@ impl Nat64Prefix {
         });
         found.filter(|prefix| seen.insert(*prefix)).collect()
     }
+}
+
+/// Whether `ip` only means something on this host or link, so that it is never translated (v3 draft section 8.3).
+pub(crate) fn is_of_this_host(ip: Ipv4Addr) -> bool {
+    ip.octets()[0] == 0 || ip.is_loopback() || ip.is_link_local() || ip.is_broadcast()
 }
 
 impl fmt::Display for Nat64Prefix {

@@ -24,7 +24,7 @@ const MAX_DENIED: usize = 2 * MAX_ADDRESSES_PER_FAMILY;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
     pub(super) addr: SocketAddr,
-    /// All of a group start before the first of the next one does.
+    /// All of a group start before the first of the next one does, but for those that are known to lead nowhere.
     pub(super) group: usize,
 }
 
@@ -153,9 +153,10 @@ impl<'a> Roster<'a> {
         let first = self.list(list).len();
         let mut found = false;
         for addr in addrs {
-            let addr = self.translation.undone(endpoint(addr, service, &self.given.origin), self.given);
+            let translation = self.translation;
+            let addr = translation.undone(endpoint(addr, service, &self.given.origin), self.given);
             found |= self.admit_one(name, addr, list, first);
-            for addr in self.translation.of(addr) {
+            for addr in translation.of(addr) {
                 found |= self.admit_one(name, addr, list, first);
             }
         }
@@ -164,7 +165,7 @@ impl<'a> Roster<'a> {
 
     fn admit_one(&mut self, name: &Arc<str>, addr: SocketAddr, list: List, first: usize) -> bool {
         let Given { origin, environment, config } = self.given;
-        let (group, family) = (self.group, Family::of(addr));
+        let (group, translation, family) = (self.group, self.translation, Family::of(addr));
         let list = self.list(list);
         if list.iter().any(|known| known.addr == addr) {
             return true;
@@ -173,7 +174,9 @@ impl<'a> Roster<'a> {
         if !environment.dial.contains(family) || of_family >= MAX_ADDRESSES_PER_FAMILY {
             return false;
         }
-        match config.address_policy.judge(origin, addr) {
+        let leads_to = std::iter::once(addr).chain(translation.behind(addr));
+        let mut verdicts = leads_to.map(|addr| config.address_policy.judge(origin, addr));
+        match verdicts.find(|verdict| *verdict != Verdict::Allow).unwrap_or(Verdict::Allow) {
             Verdict::Allow => {
                 list.push(Endpoint { addr, group });
                 true
