@@ -14,7 +14,8 @@ use crate::origin::{Host, Origin};
 /// It is asked as each endpoint is formed, before order and caps, and once more on the address that the socket gets.
 /// A denied endpoint counts as no answer and stands in the [report](crate::Report) as denied. The policy sees every
 /// address: literals, DNS answers, and what the system's resolver made of a name. An IPv4-mapped address comes as the
-/// IPv4 address, and the unspecified address as loopback, which is where it leads.
+/// IPv4 address, and the unspecified address as loopback, which is where it leads. An address within a NAT64 prefix that
+/// is [set](crate::Config::nat64) or was found comes once more, as the IPv4 address in it; both have to be allowed.
 ///
 /// The default allows every address.
 ///
@@ -52,7 +53,7 @@ impl AddressPolicy {
     /// name that changes its answer between a check and the connect gains nothing by it.
     ///
     /// It cannot know about public addresses that a network uses for its own, such as those of this host or a NAT64
-    /// prefix of its own. Name servers are the resolver's matter, and a proxy dials as it likes.
+    /// prefix of its own; a prefix that is [set](crate::Config::nat64) is known from the first connect on. Name servers are the resolver's matter, and a proxy dials as it likes.
     ///
     /// ```
     /// use hyper_happy_eyeballs::{AddressPolicy, Config};

@@ -25,7 +25,7 @@ use crate::race::{Lesson, Probed};
 /// since: one host alone, whatever addresses it gives itself, changes nothing for others.
 ///
 /// Partitions share nothing. All is forgotten when the addresses of this host's interfaces change. It keeps 4096 paths;
-/// the partition with the most gives up the one that was idle longest.
+/// the partition with the most gives up those that were idle longest.
 ///
 /// Clones share it.
 #[derive(Clone, Default)]

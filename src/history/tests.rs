@@ -189,7 +189,11 @@ fn a_family_takes_two_sites_of_two_hosts() {
     host.learn("a.test", A6, Lesson::Silent).learn("b.test", B6, Lesson::Silent);
     assert!(host.avoids("c.test", C6));
     assert!(!host.after(MINUTE).avoids("c.test", C6), "as long as an address");
-    for (one, other) in [(("a.test", A6), ("b.test", "2001:db8:a:1::2")), (("a.test", A6), ("a.test", B6))] {
+    for (one, other) in [
+        (("a.test", A6), ("b.test", "2001:db8:a:1::2")),
+        (("a.test", A6), ("a.test", B6)),
+        (("a.test", A6), ("A.Test.", B6)),
+    ] {
         let host = Host::new();
         host.learn(one.0, one.1, Lesson::Silent).learn(other.0, other.1, Lesson::Silent);
         assert!(!host.avoids("c.test", C6), "{one:?} and {other:?}");
@@ -267,9 +271,31 @@ fn paths_are_bounded_and_the_idlest_goes_first() {
     }
     assert!(host.rtt("2001:db8:1:0::1").is_some(), "now it is not the idlest");
     host.learn("a.test", A6, reached(5));
-    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), memory::MAX_PATHS);
-    assert_eq!(host.rtt("2001:db8:1:1::1"), None);
-    assert!(host.rtt("2001:db8:1:0::1").is_some() && host.rtt(A6).is_some());
+    let eighth = memory::MAX_PATHS / 8;
+    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), memory::MAX_PATHS - eighth);
+    for gone in [1, eighth + 1] {
+        assert_eq!(host.rtt(&format!("2001:db8:1:{gone:x}::1")), None);
+    }
+    for stays in [0, eighth + 2] {
+        assert!(host.rtt(&format!("2001:db8:1:{stays:x}::1")).is_some());
+    }
+    assert!(host.rtt(A6).is_some());
+}
+
+/// Where each has one path, whole tenants are forgotten.
+#[test]
+fn tenants_are_bounded_too() {
+    let host = Host::new();
+    for number in 0..memory::MAX_PATHS + 100 {
+        let mut session = host.history.session(number.to_string().into(), "a.test".into());
+        host.recall(&mut session, A6);
+        session.learn(addr(A6), reached(5), host.now());
+    }
+    let paths = host.history.snapshot_at(host.now()).paths;
+    assert_eq!(paths.len(), memory::MAX_PATHS);
+    host.history.clear();
+    host.learn("a.test", A6, reached(5));
+    assert!(host.rtt(A6).is_some(), "what was cleared does not count");
 }
 
 /// RFC 6298 section 2.

@@ -209,10 +209,12 @@ impl Attempts {
     ///
     /// Silence counts only beside a winner, which shows that this host has a network. What answered comes last: it has
     /// more to say of its family, and of a host that has several ports.
-    pub(super) fn lessons(&self, won: bool) -> Vec<(SocketAddr, Lesson)> {
-        let lessons = self.list.iter().filter_map(|attempt| Some((attempt.addr, attempt.lesson(won)?)));
-        let (reached, others): (Vec<_>, _) = lessons.partition(|(_, it)| matches!(it, Lesson::Reached { .. }));
-        [others, reached].concat()
+    pub(super) fn lessons(&self, won: bool) -> impl Iterator<Item = (SocketAddr, Lesson)> {
+        let lessons = move |reached| {
+            let all = self.list.iter().filter_map(move |attempt| Some((attempt.addr, attempt.lesson(won)?)));
+            all.filter(move |(_, lesson)| matches!(lesson, Lesson::Reached { .. }) == reached)
+        };
+        lessons(false).chain(lessons(true))
     }
 
     pub(super) fn report(&self, start: Instant) -> Vec<AttemptReport> {
