@@ -14,12 +14,12 @@ use crate::race::{Lesson, Probed};
 
 /// A bounded memory of paths, so that a broken one is paid for once (v3 draft section 5.3).
 ///
-/// A path is a destination address as seen from a prefix of this host's addresses, within a partition. Of each it keeps
-/// the round-trip time, for ten minutes, and whether it leads nowhere: no answer came within an attempt delay, or three
-/// round-trip times if that is longer, while another address of the race won; or a router said so. Such an address goes
-/// last, as one that is "known to be unreachable" (RFC 6724 section 6, rule 1), for a minute, and twice as long each
-/// time that it is found so again, up to ten minutes. Then one race tries it in its old place while the others leave it
-/// where it is. An answer ends all that.
+/// A path is a destination address and port as seen from a prefix of this host's addresses, within a partition. Of each
+/// it keeps the round-trip time, for ten minutes, and whether it leads nowhere: no answer came within an attempt delay,
+/// or three round-trip times if that is longer, while another address of the race won; or a router said so. Such an
+/// address goes last, as one that is "known to be unreachable" (RFC 6724 section 6, rule 1), for a minute, and twice as
+/// long each time that it is found so again, up to ten minutes. Then one race tries it in its old place while the others
+/// leave it where it is. An answer ends all that.
 ///
 /// A whole family goes last when that holds for addresses in two prefixes, of two hosts, with no answer by this family
 /// since: one host alone, whatever addresses it gives itself, changes nothing for others.
@@ -87,7 +87,7 @@ pub(crate) struct Session {
     sources: Vec<(SocketAddr, IpAddr)>,
     lease: Option<LeaseId>,
     /// What only this race may try, by source prefix and destination.
-    explored: Vec<(IpAddr, IpAddr)>,
+    explored: Vec<(IpAddr, SocketAddr)>,
 }
 
 impl Session {
@@ -99,10 +99,10 @@ impl Session {
             let source = prefix(source.ip);
             self.sources.push((probed.addr, source));
             let lease = *self.lease.get_or_insert_with(|| memory.next_lease());
-            let recalled = memory.recall(&self.partition, source, probed.addr.ip(), lease, now);
+            let recalled = memory.recall(&self.partition, source, probed.addr, lease, now);
             probed.known = recalled.known;
             if recalled.explores {
-                self.explored.push((source, probed.addr.ip()));
+                self.explored.push((source, probed.addr));
             }
         }
     }
@@ -110,7 +110,7 @@ impl Session {
     /// Takes in what the race has learned of `addr`.
     pub(crate) fn learn(&mut self, addr: SocketAddr, lesson: Lesson, now: Instant) {
         let Some((_, source)) = self.sources.iter().find(|(known, _)| *known == addr) else { return };
-        self.history.memory().learn(&self.partition, *source, addr.ip(), &self.host, lesson, now);
+        self.history.memory().learn(&self.partition, *source, addr, &self.host, lesson, now);
     }
 }
 
@@ -142,8 +142,8 @@ pub struct KnownPath {
     pub partition: Arc<str>,
     /// The prefix of this host's address: 64 bits of IPv6, 24 of IPv4; the other bits are zero.
     pub source: IpAddr,
-    /// The destination.
-    pub destination: IpAddr,
+    /// The destination, with its port.
+    pub destination: SocketAddr,
     /// The smoothed round-trip time (RFC 6298), if one was measured within the last ten minutes.
     pub rtt: Option<Duration>,
     /// How much longer it goes last; zero where it is to be tried again.

@@ -1,7 +1,7 @@
 //! The memory itself. Time and randomness come from outside, as in a race.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ struct Partition {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Path {
     source: IpAddr,
-    destination: IpAddr,
+    destination: SocketAddr,
 }
 
 struct Entry {
@@ -103,7 +103,7 @@ impl Memory {
         &mut self,
         partition: &str,
         source: IpAddr,
-        destination: IpAddr,
+        destination: SocketAddr,
         lease: LeaseId,
         now: Instant,
     ) -> Recalled {
@@ -133,7 +133,7 @@ impl Memory {
         &mut self,
         partition: &Arc<str>,
         source: IpAddr,
-        destination: IpAddr,
+        destination: SocketAddr,
         host: &Arc<str>,
         lesson: Lesson,
         now: Instant,
@@ -157,7 +157,7 @@ impl Memory {
                 let term = entry.fail(now);
                 let family = partition.families.entry(source).or_default();
                 family.forget(now);
-                family.suspect(host, site(destination), term, now);
+                family.suspect(host, site(destination.ip()), term, now);
             }
         }
         if self.paths > MAX_PATHS {
@@ -166,7 +166,7 @@ impl Memory {
     }
 
     /// The race is over, whatever it has learned of that path.
-    pub(super) fn release(&mut self, partition: &str, source: IpAddr, destination: IpAddr, lease: LeaseId) {
+    pub(super) fn release(&mut self, partition: &str, source: IpAddr, destination: SocketAddr, lease: LeaseId) {
         let Some(partition) = self.partitions.get_mut(partition) else { return };
         let path = partition.paths.get_mut(&Path { source, destination }).and_then(|entry| entry.term.as_mut());
         let family = partition.families.get_mut(&source).and_then(|family| family.term.as_mut());

@@ -58,8 +58,9 @@ impl Host {
     }
 }
 
-fn addr(ip: &str) -> SocketAddr {
-    SocketAddr::new(ip.parse().unwrap(), 443)
+/// At port 443, if it has none.
+fn addr(to: &str) -> SocketAddr {
+    to.parse().unwrap_or_else(|_| SocketAddr::new(to.parse().unwrap(), 443))
 }
 
 fn reached(ms: u64) -> Lesson {
@@ -246,6 +247,16 @@ fn one_hostile_host_changes_nothing_for_others() {
     assert!(host.avoids("b.test", "2001:db8:fffd::1"));
 }
 
+/// Whoever gives a name the address of another host may choose a port that is silent there.
+///
+/// Proves: HIS-6
+#[test]
+fn a_port_says_nothing_of_another() {
+    let host = Host::new();
+    host.learn("evil.test", "[2001:db8:a::1]:81", Lesson::Silent);
+    assert!(host.avoids("evil.test", "[2001:db8:a::1]:81") && !host.avoids("a.test", A6));
+}
+
 /// Proves: HIS-2
 #[test]
 fn partitions_share_nothing() {
@@ -355,7 +366,7 @@ fn what_is_known_can_be_read() {
     let path = |destination: &str, rtt: Option<u64>| KnownPath {
         partition: "tenant".into(),
         source,
-        destination: destination.parse().unwrap(),
+        destination: addr(destination),
         rtt: rtt.map(Duration::from_millis),
         unreachable_for: Some(40 * SECOND),
     };
