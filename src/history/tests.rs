@@ -231,6 +231,12 @@ fn a_verdict_is_of_one_family_and_source() {
     assert!(host.avoids("a.test", A6), "addresses of one prefix are one");
     host.source = "192.0.2.1";
     assert!(!host.avoids("a.test", "198.51.100.1"));
+
+    host.learn("a.test", "198.51.100.1", Lesson::Silent);
+    host.source = "192.0.2.254";
+    assert!(host.avoids("a.test", "198.51.100.1"));
+    host.source = "192.0.3.1";
+    assert!(!host.avoids("a.test", "198.51.100.1"));
 }
 
 /// Proves: HIS-6

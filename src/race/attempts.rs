@@ -205,13 +205,18 @@ impl Attempts {
         self.list.iter().filter(|attempt| !attempt.never_left())
     }
 
-    /// What later races should know of each address, once all attempts have ended.
+    /// What later races should know of each address of which that can be learned, once all attempts have ended.
     ///
     /// Silence counts only beside a winner, which shows that this host has a network. What answered comes last: it has
     /// more to say of its family, and of a host that has several ports.
-    pub(super) fn lessons(&self, won: bool) -> impl Iterator<Item = (SocketAddr, Lesson)> {
+    pub(super) fn lessons(
+        &self,
+        won: bool,
+        is_known: impl Fn(SocketAddr) -> bool + Copy,
+    ) -> impl Iterator<Item = (SocketAddr, Lesson)> {
         let lessons = move |reached| {
-            let all = self.list.iter().filter_map(move |attempt| Some((attempt.addr, attempt.lesson(won)?)));
+            let known = self.list.iter().filter(move |attempt| is_known(attempt.addr));
+            let all = known.filter_map(move |attempt| Some((attempt.addr, attempt.lesson(won)?)));
             all.filter(move |(_, lesson)| matches!(lesson, Lesson::Reached { .. }) == reached)
         };
         lessons(false).chain(lessons(true))

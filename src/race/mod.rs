@@ -300,9 +300,8 @@ impl Race {
         self.outbox.retain(|output| matches!(output, Output::Cancel { .. }));
         self.cancel_all_but(None, now);
         if self.given.config.use_history {
-            let lessons = self.attempts.lessons(matches!(outcome, Outcome::Won(_)));
             // Of what was never compared nothing is known to begin with.
-            let lessons = lessons.filter(|(addr, _)| self.order.knows(*addr));
+            let lessons = self.attempts.lessons(matches!(outcome, Outcome::Won(_)), |addr| self.order.knows(addr));
             self.outbox.extend(lessons.map(|(addr, lesson)| Output::Learned { addr, lesson }));
         }
         self.ended = Some(now);

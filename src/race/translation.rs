@@ -52,13 +52,17 @@ impl Translation {
                 None
             }
             Nat64::Discover => {
+                // What is needed once stays so: before that there is no such query.
+                if !self.is_needed(given) {
+                    return None;
+                }
                 let Some(query) = queries.iter().find(|query| is_same_name(&query.name, WELL_KNOWN_NAME)) else {
                     let kind = match given.environment.kinds {
                         Kinds::PerFamily | Kinds::PerType => QueryKind::Aaaa,
                         Kinds::Addresses => QueryKind::Addresses,
                     };
-                    self.open = self.is_needed(given);
-                    return self.open.then(|| (WELL_KNOWN_NAME.into(), kind));
+                    self.open = true;
+                    return Some((WELL_KNOWN_NAME.into(), kind));
                 };
                 self.open = query.is_pending();
                 let ips = query.addresses().iter().filter_map(|addr| match addr.ip() {
