@@ -26,10 +26,10 @@ struct Attempt {
     addr: SocketAddr,
     target: Option<Arc<str>>,
     started: Instant,
-    /// The round-trip time that was known at the start.
-    known_rtt: Option<Rtt>,
     /// How long the next start waits if nothing happens.
     delay: Duration,
+    /// After that it counts as silent: a far host is given the time that it is known to take.
+    patience: Duration,
     tcp: Option<Tcp>,
     /// When TLS began: with TCP, or later where it has to wait.
     handshake: Option<Instant>,
@@ -56,8 +56,8 @@ impl Attempts {
             addr,
             target,
             started: now,
-            known_rtt,
             delay,
+            patience: known_rtt.map_or(delay, |rtt| delay.max(3 * rtt.smoothed.min(LONGEST_DELAY))),
             tcp: None,
             handshake: None,
             ended: None,
@@ -254,7 +254,6 @@ impl Attempt {
         if let Some(tcp) = self.tcp {
             return Some(Lesson::Reached { rtt: tcp.rtt });
         }
-        let patience = self.known_rtt.map_or(self.delay, |rtt| self.delay.max(3 * rtt.smoothed.min(LONGEST_DELAY)));
         match &self.outcome {
             AttemptOutcome::Failed(failure) => match failure.kind() {
                 FailureKind::Unreachable => Some(Lesson::Unreachable),
@@ -263,7 +262,7 @@ impl Attempt {
                 FailureKind::Refused => Some(Lesson::Reached { rtt: None }),
                 _ => None,
             },
-            AttemptOutcome::Cancelled if won && self.ended? >= self.started + patience => Some(Lesson::Silent),
+            AttemptOutcome::Cancelled if won && self.ended? >= self.started + self.patience => Some(Lesson::Silent),
             _ => None,
         }
     }
