@@ -62,7 +62,7 @@ impl History {
 
     /// What one race recalls and learns.
     pub(crate) fn session(&self, partition: Arc<str>, host: Arc<str>) -> Session {
-        Session { history: self.clone(), partition, host, sources: Vec::new(), lease: None, explored: Vec::new() }
+        Session { history: self.clone(), partition, host, sources: Vec::new(), lease: None, explores: false }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -86,8 +86,8 @@ pub(crate) struct Session {
     /// The source prefix towards each address.
     sources: Vec<(SocketAddr, IpAddr)>,
     lease: Option<LeaseId>,
-    /// What only this race may try, by source prefix and destination.
-    explored: Vec<(IpAddr, SocketAddr)>,
+    /// Whether there are addresses that only this race may try.
+    explores: bool,
 }
 
 impl Session {
@@ -101,9 +101,7 @@ impl Session {
             let lease = *self.lease.get_or_insert_with(|| memory.next_lease());
             let recalled = memory.recall(&self.partition, source, probed.addr, lease, now);
             probed.known = recalled.known;
-            if recalled.explores {
-                self.explored.push((source, probed.addr));
-            }
+            self.explores |= recalled.explores;
         }
     }
 
@@ -116,9 +114,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(lease) = self.lease.filter(|_| !self.explored.is_empty()) else { return };
+        let Some(lease) = self.lease.filter(|_| self.explores) else { return };
         let mut memory = self.history.memory();
-        for (source, destination) in &self.explored {
+        for (destination, source) in &self.sources {
             memory.release(&self.partition, *source, *destination, lease);
         }
     }

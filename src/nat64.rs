@@ -232,6 +232,8 @@ mod tests {
         {
             assert_eq!(bad.parse::<Nat64Prefix>(), Err(ParsePrefixError), "{bad}");
         }
+        assert_eq!(ParsePrefixError.to_string(), "not an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits");
+        assert_eq!(format!("{:?}", Nat64Prefix::WELL_KNOWN), "64:ff9b::/96");
         assert_eq!(prefix("2001:db8:1:2:3:4:5:6/32"), prefix("2001:db8::/32"));
     }
 }

@@ -379,6 +379,7 @@ fn what_is_known_can_be_read() {
     assert_eq!(snapshot.paths, [path(A6, Some(80)), path(B6, None)]);
     let family = KnownFamily { partition: "tenant".into(), source, unreachable_for: 40 * SECOND };
     assert_eq!(snapshot.families, [family]);
+    assert_eq!(format!("{:?}", host.history), "History { .. }", "but not in passing");
     host.history.clear();
     assert_eq!(host.history.snapshot_at(host.now()), Snapshot::default());
 }
