@@ -297,6 +297,10 @@ fn paths_are_bounded_and_the_idlest_goes_first() {
         assert!(host.rtt(&format!("2001:db8:1:{stays:x}::1")).is_some());
     }
     assert!(host.rtt(A6).is_some());
+    for number in 0..eighth {
+        host.learn("a.test", &format!("2001:db8:2:{number:x}::1"), reached(5));
+    }
+    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), memory::MAX_PATHS, "as many fit in again");
 }
 
 /// Where each has one path, whole tenants are forgotten.
