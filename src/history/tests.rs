@@ -201,6 +201,15 @@ fn a_family_takes_two_sites_of_two_hosts() {
     }
 }
 
+/// One of them is not that of the other host.
+#[test]
+fn two_sites_of_a_host_are_kept() {
+    let host = Host::new();
+    host.learn("a.test", A6, Lesson::Silent).learn("a.test", B6, Lesson::Silent);
+    host.learn("b.test", "2001:db8:b:1::2", Lesson::Silent);
+    assert!(host.avoids("c.test", C6));
+}
+
 #[test]
 fn the_verdicts_on_a_family_have_to_stand_at_one_time() {
     let host = Host::new();
