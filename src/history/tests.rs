@@ -199,6 +199,11 @@ fn a_family_takes_two_sites_of_two_hosts() {
         host.learn(one.0, one.1, Lesson::Silent).learn(other.0, other.1, Lesson::Silent);
         assert!(!host.avoids("c.test", C6), "{one:?} and {other:?}");
     }
+    for (other, avoids) in [("198.51.100.254", false), ("198.51.101.1", true)] {
+        let host = Host { source: "192.0.2.1", ..Host::new() };
+        host.learn("a.test", "198.51.100.1", Lesson::Silent).learn("b.test", other, Lesson::Silent);
+        assert_eq!(host.avoids("c.test", "203.0.113.1"), avoids, "{other}");
+    }
 }
 
 /// One of them is not that of the other host.
