@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use http::Uri;
 
-use crate::report::{AttemptOutcome, Failure, FailureKind, Report, Stage};
+use crate::nat64::WELL_KNOWN_NAME;
+use crate::report::{AttemptOutcome, Failure, FailureKind, QueryReport, Report, Stage};
 use crate::resolve::{QueryKind, ResolveError, ResolveErrorKind};
 
 /// Why a connect failed.
@@ -193,9 +194,11 @@ impl Error {
     }
 }
 
-/// The lookups that left the race without addresses. HTTPS is none: most names have no such records, and need none.
+/// The lookups that left the race without addresses. HTTPS is none: most names have no such records, and need none. Nor
+/// is the one that tells of the NAT64 of the network.
 fn failed_lookups(report: &Report) -> impl Iterator<Item = &ResolveError> {
-    let lookups = report.queries.iter().filter(|query| query.kind != QueryKind::Https);
+    let is_of_host = |query: &&QueryReport| query.kind != QueryKind::Https && *query.name != *WELL_KNOWN_NAME;
+    let lookups = report.queries.iter().filter(is_of_host);
     lookups.filter_map(|query| query.result.as_ref()?.as_ref().err())
 }
 

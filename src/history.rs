@@ -14,18 +14,18 @@ use crate::race::{Lesson, Probed};
 
 /// A bounded memory of paths, so that a broken one is paid for once (v3 draft section 5.3).
 ///
-/// A path is a destination address as seen from a prefix of this host's addresses, within a partition. Of each it keeps
-/// the round-trip time, for ten minutes, and whether it leads nowhere: no answer came within an attempt delay, or three
-/// round-trip times if that is longer, while another address of the race won; or a router said so. Such an address goes
-/// last, as one that is "known to be unreachable" (RFC 6724 section 6, rule 1), for a minute, and twice as long each
-/// time that it is found so again, up to ten minutes. Then one race tries it in its old place while the others leave it
-/// where it is. An answer ends all that.
+/// A path is a destination address and port as seen from a prefix of this host's addresses, within a partition. Of each
+/// it keeps the round-trip time, for ten minutes, and whether it leads nowhere: no answer came within an attempt delay,
+/// or three round-trip times if that is longer, while another address of the race won; or a router said so. Such an
+/// address goes last, as one that is "known to be unreachable" (RFC 6724 section 6, rule 1), for a minute, and twice as
+/// long each time that it is found so again, up to ten minutes. Then one race tries it in its old place while the others
+/// leave it where it is. An answer ends all that.
 ///
 /// A whole family goes last when that holds for addresses in two prefixes, of two hosts, with no answer by this family
 /// since: one host alone, whatever addresses it gives itself, changes nothing for others.
 ///
 /// Partitions share nothing. All is forgotten when the addresses of this host's interfaces change. It keeps 4096 paths;
-/// the partition with the most gives up the one that was idle longest.
+/// the partition with the most gives up those that were idle longest.
 ///
 /// Clones share it.
 #[derive(Clone, Default)]
@@ -62,7 +62,7 @@ impl History {
 
     /// What one race recalls and learns.
     pub(crate) fn session(&self, partition: Arc<str>, host: Arc<str>) -> Session {
-        Session { history: self.clone(), partition, host, sources: Vec::new(), lease: None, explored: Vec::new() }
+        Session { history: self.clone(), partition, host, sources: Vec::new(), lease: None, explores: false }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -86,8 +86,8 @@ pub(crate) struct Session {
     /// The source prefix towards each address.
     sources: Vec<(SocketAddr, IpAddr)>,
     lease: Option<LeaseId>,
-    /// What only this race may try, by source prefix and destination.
-    explored: Vec<(IpAddr, IpAddr)>,
+    /// Whether there are addresses that only this race may try.
+    explores: bool,
 }
 
 impl Session {
@@ -99,26 +99,24 @@ impl Session {
             let source = prefix(source.ip);
             self.sources.push((probed.addr, source));
             let lease = *self.lease.get_or_insert_with(|| memory.next_lease());
-            let recalled = memory.recall(&self.partition, source, probed.addr.ip(), lease, now);
+            let recalled = memory.recall(&self.partition, source, probed.addr, lease, now);
             probed.known = recalled.known;
-            if recalled.explores {
-                self.explored.push((source, probed.addr.ip()));
-            }
+            self.explores |= recalled.explores;
         }
     }
 
     /// Takes in what the race has learned of `addr`.
     pub(crate) fn learn(&mut self, addr: SocketAddr, lesson: Lesson, now: Instant) {
         let Some((_, source)) = self.sources.iter().find(|(known, _)| *known == addr) else { return };
-        self.history.memory().learn(&self.partition, *source, addr.ip(), &self.host, lesson, now);
+        self.history.memory().learn(&self.partition, *source, addr, &self.host, lesson, now);
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(lease) = self.lease.filter(|_| !self.explored.is_empty()) else { return };
+        let Some(lease) = self.lease.filter(|_| self.explores) else { return };
         let mut memory = self.history.memory();
-        for (source, destination) in &self.explored {
+        for (destination, source) in &self.sources {
             memory.release(&self.partition, *source, *destination, lease);
         }
     }
@@ -142,8 +140,8 @@ pub struct KnownPath {
     pub partition: Arc<str>,
     /// The prefix of this host's address: 64 bits of IPv6, 24 of IPv4; the other bits are zero.
     pub source: IpAddr,
-    /// The destination.
-    pub destination: IpAddr,
+    /// The destination, with its port.
+    pub destination: SocketAddr,
     /// The smoothed round-trip time (RFC 6298), if one was measured within the last ten minutes.
     pub rtt: Option<Duration>,
     /// How much longer it goes last; zero where it is to be tried again.

@@ -68,20 +68,17 @@ impl Nat64Prefix {
         fits.then(|| Self { bits: ip.to_bits() & mask(len), len })
     }
 
-    /// The address that leads to `ip` by this prefix; `None` if none may.
-    ///
-    /// Addresses that only mean something on this host or link never do (v3 draft section 8.3), and those of private
-    /// networks not by the well-known prefix (RFC 6052 section 3.1).
+    /// The address that leads to `ip` by this prefix; `None` if none may: one [of this host](is_of_this_host), or one of a
+    /// private network by the well-known prefix (RFC 6052 section 3.1).
     pub(crate) fn synthesize(self, ip: Ipv4Addr) -> Option<Ipv6Addr> {
-        let is_of_this_host = ip.octets()[0] == 0 || ip.is_loopback() || ip.is_link_local() || ip.is_broadcast();
         let is_private = ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
-        if is_of_this_host || is_private && self == Self::WELL_KNOWN {
+        if is_of_this_host(ip) || is_private && self == Self::WELL_KNOWN {
             return None;
         }
         Some(self.with(ip))
     }
 
-    /// The IPv4 address that `ip` leads to, if it is of this prefix.
+    /// The IPv4 address that `ip` leads to, if it is of this prefix and as it should be.
     pub(crate) fn extract(self, ip: Ipv6Addr) -> Option<Ipv4Addr> {
         // What stands behind must be zero, or it is an address of another kind.
         self.within(ip).filter(|within| self.synthesize(*within) == Some(ip))
@@ -123,6 +120,11 @@ impl Nat64Prefix {
         });
         found.filter(|prefix| seen.insert(*prefix)).collect()
     }
+}
+
+/// Whether `ip` only means something on this host or link, so that it is never translated (v3 draft section 8.3).
+pub(crate) fn is_of_this_host(ip: Ipv4Addr) -> bool {
+    ip.octets()[0] == 0 || ip.is_loopback() || ip.is_link_local() || ip.is_broadcast()
 }
 
 impl fmt::Display for Nat64Prefix {
@@ -263,6 +265,8 @@ mod tests {
         {
             assert_eq!(bad.parse::<Nat64Prefix>(), Err(ParsePrefixError), "{bad}");
         }
+        assert_eq!(ParsePrefixError.to_string(), "not an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits");
+        assert_eq!(format!("{:?}", Nat64Prefix::WELL_KNOWN), "64:ff9b::/96");
         assert_eq!(prefix("2001:db8:1:2:3:4:5:6/32"), prefix("2001:db8::/32"));
     }
 }

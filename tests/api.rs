@@ -320,7 +320,7 @@ async fn clones_share_their_history_within_a_partition() {
     tenant.set_partition("tenant");
     learn(&connector, listener.local_addr().unwrap().port()).await;
     let paths = clone.history().snapshot().paths;
-    let learned: Vec<_> = paths.iter().map(|path| (&*path.partition, path.destination.to_string())).collect();
+    let learned: Vec<_> = paths.iter().map(|path| (&*path.partition, path.destination.ip().to_string())).collect();
     assert_eq!(learned, [("", "127.0.0.9".to_owned())], "nothing is known of the path to the one that refused");
     assert!(paths[0].rtt.is_some());
     learn(&tenant, listener.local_addr().unwrap().port()).await;

@@ -12,6 +12,7 @@ use tracing::{debug, debug_span};
 use crate::dial::Dial;
 use crate::error::Error;
 use crate::history::Session;
+use crate::origin::Origin;
 use crate::race::{AttemptId, Input, Outcome, Output, QueryId, Race};
 use crate::report::{AttemptOutcome, Failure, Report};
 use crate::resolve::{Answer, Lookups, ResolveError};
@@ -23,24 +24,26 @@ pub(super) fn drive<'a, D: Dial>(
     race: Box<Race>,
     lookups: &'a Lookups,
     dns_linger: Duration,
-    session: Option<Session>,
+    history: Option<impl Fn(&Origin) -> Session>,
     dial: &'a D,
 ) -> impl Future<Output = Result<(D::Stream, Report), Error>> {
     let span = debug_span!("connect", origin = %race.origin());
     let (queries, attempts) = (Vec::new(), Vec::with_capacity(1));
-    let mut driver = Driver { race, lookups, dns_linger, session, dial, queries, attempts, timer: None };
+    let mut driver = Driver { race, lookups, dns_linger, history, session: None, dial, queries, attempts, timer: None };
     async move {
         let outcome = poll_fn(|cx| span.in_scope(|| driver.poll(cx))).await;
         span.in_scope(|| driver.finish(outcome))
     }
 }
 
-struct Driver<'a, D: Dial> {
+struct Driver<'a, D: Dial, H> {
     race: Box<Race>,
     lookups: &'a Lookups,
     dns_linger: Duration,
-    /// None where history is not used.
-    session: Option<Session>,
+    /// None where it is not used.
+    history: Option<H>,
+    /// Made when there is something to recall: mostly one address needs none.
+    session: Option<Box<Session>>,
     dial: &'a D,
     queries: Vec<(QueryId, BoxFuture<Result<Answer, ResolveError>>)>,
     attempts: Vec<(AttemptId, Attempt<D>)>,
@@ -72,7 +75,7 @@ struct Timer {
     sleep: Pin<Box<Sleep>>,
 }
 
-impl<D: Dial> Driver<'_, D> {
+impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
     /// Loops until neither I/O nor the timer has anything for the race.
     ///
     /// All that has happened goes in before the race looks at the time: after a runtime has stood still, what came in
@@ -108,7 +111,8 @@ impl<D: Dial> Driver<'_, D> {
                 }
                 Output::Probe { addrs } => {
                     let mut probed = self.dial.probe(addrs);
-                    if let Some(session) = &mut self.session {
+                    if let Some(history) = &self.history {
+                        let session = self.session.get_or_insert_with(|| Box::new(history(self.race.origin())));
                         session.recall(&mut probed, now);
                     }
                     self.race.handle_input(Input::Probed(probed), now);

@@ -362,9 +362,9 @@ impl HappyEyeballsConnector {
         };
         let environment = self.environment(names, &origin);
         let settings = &self.settings;
-        let session = settings.config.use_history.then(|| self.session(&origin));
+        let history = settings.config.use_history.then_some(|origin: &Origin| self.session(origin));
         let race = Box::new(Race::new(origin, environment, settings.config.clone(), driver::now()));
-        driver::drive(race, &self.lookups, settings.config.dns_linger, session, &dialer).await
+        driver::drive(race, &self.lookups, settings.config.dns_linger, history, &dialer).await
     }
 
     fn session(&self, origin: &Origin) -> Session {

@@ -1,13 +1,14 @@
 //! The memory itself. Time and randomness come from outside, as in a race.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::term::{Advice, LONGEST, Term};
+use super::term::{LONGEST, Term};
 use super::{KnownFamily, KnownPath, Snapshot};
 use crate::race::{Known, Lesson, Rtt};
+use crate::resolve::is_same_name;
 
 /// Paths of all partitions together.
 pub(super) const MAX_PATHS: usize = 4096;
@@ -31,6 +32,8 @@ pub(super) struct Recalled {
 #[derive(Default)]
 pub(super) struct Memory {
     partitions: HashMap<Arc<str>, Partition>,
+    /// Of all of them.
+    paths: usize,
     leases: u64,
     /// Of the interfaces' addresses.
     network: Option<u64>,
@@ -46,7 +49,7 @@ struct Partition {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Path {
     source: IpAddr,
-    destination: IpAddr,
+    destination: SocketAddr,
 }
 
 struct Entry {
@@ -78,6 +81,7 @@ struct Suspicion {
 impl Memory {
     pub(super) fn clear(&mut self) {
         self.partitions.clear();
+        self.paths = 0;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -99,40 +103,46 @@ impl Memory {
         &mut self,
         partition: &str,
         source: IpAddr,
-        destination: IpAddr,
+        destination: SocketAddr,
         lease: LeaseId,
         now: Instant,
     ) -> Recalled {
         let mut known = Known::default();
         let Some(partition) = self.partitions.get_mut(partition) else { return Recalled { known, explores: false } };
-        let mut advice = None;
-        if let Some(entry) = partition.paths.get_mut(&Path { source, destination }) {
+        let mut entry = partition.paths.get_mut(&Path { source, destination });
+        if let Some(entry) = &mut entry {
             entry.forget(now);
             entry.used = now;
             known.rtt = entry.rtt.map(|sample| sample.rtt);
-            advice = entry.term.as_mut().map(|term| term.advise(lease, now));
         }
-        // Of a family only what the address itself is not to be avoided for.
-        if advice != Some(Advice::Avoid)
-            && let Some(term) = partition.families.get_mut(&source).and_then(|family| family.term.as_mut())
-        {
-            advice = Some(term.advise(lease, now));
+        let mut family = partition.families.get_mut(&source);
+        if let Some(family) = &mut family {
+            family.forget(now);
         }
-        known.unreachable = advice == Some(Advice::Avoid);
-        Recalled { known, explores: advice == Some(Advice::Explore) }
+        let of_path = entry.and_then(|entry| entry.term.as_mut());
+        let of_family = family.and_then(|family| family.term.as_mut());
+        let mut terms = [of_path, of_family];
+        known.unreachable = terms.iter().flatten().any(|term| !term.may_be_explored(lease, now));
+        // Only who may explore all that there is takes the lease of any.
+        let explored = terms.iter_mut().flatten().filter(|_| !known.unreachable);
+        let explores = explored.map(|term| term.explore(lease)).count() > 0;
+        Recalled { known, explores }
     }
 
     pub(super) fn learn(
         &mut self,
         partition: &Arc<str>,
         source: IpAddr,
-        destination: IpAddr,
+        destination: SocketAddr,
         host: &Arc<str>,
         lesson: Lesson,
         now: Instant,
     ) {
         let partition = self.partitions.entry(partition.clone()).or_default();
-        let entry = partition.paths.entry(Path { source, destination }).or_insert_with(|| Entry::new(now));
+        let entry = partition.paths.entry(Path { source, destination }).or_insert_with(|| {
+            self.paths += 1;
+            Entry::new(now)
+        });
         entry.forget(now);
         entry.used = now;
         match lesson {
@@ -146,32 +156,37 @@ impl Memory {
             Lesson::Silent | Lesson::Unreachable => {
                 let term = entry.fail(now);
                 let family = partition.families.entry(source).or_default();
-                family.suspect(host, site(destination), term, now);
+                family.forget(now);
+                family.suspect(host, site(destination.ip()), term, now);
             }
         }
-        self.make_room();
+        if self.paths > MAX_PATHS {
+            self.make_room();
+        }
     }
 
     /// The race is over, whatever it has learned of that path.
-    pub(super) fn release(&mut self, partition: &str, source: IpAddr, destination: IpAddr, lease: LeaseId) {
+    pub(super) fn release(&mut self, partition: &str, source: IpAddr, destination: SocketAddr, lease: LeaseId) {
         let Some(partition) = self.partitions.get_mut(partition) else { return };
         let path = partition.paths.get_mut(&Path { source, destination }).and_then(|entry| entry.term.as_mut());
         let family = partition.families.get_mut(&source).and_then(|family| family.term.as_mut());
         path.into_iter().chain(family).for_each(|term| term.release(lease));
     }
 
-    /// A tenant that fills the memory loses its own paths first.
+    /// A tenant that fills the memory loses its own paths first: an eighth at once, so that a full memory is not walked for
+    /// every path.
     fn make_room(&mut self) {
-        while self.partitions.values().map(|partition| partition.paths.len()).sum::<usize>() > MAX_PATHS {
-            let Some(fullest) = self.partitions.values_mut().max_by_key(|partition| partition.paths.len()) else {
-                return;
-            };
-            let idlest = fullest.paths.iter().min_by_key(|(_, entry)| entry.used).map(|(path, _)| *path);
-            if let Some(path) = idlest {
-                fullest.paths.remove(&path);
-            }
+        let Some(fullest) = self.partitions.values_mut().max_by_key(|partition| partition.paths.len()) else { return };
+        let mut paths: Vec<_> = fullest.paths.iter().map(|(path, entry)| (entry.used, *path)).collect();
+        let last = paths.len() / 8;
+        paths.select_nth_unstable_by_key(last, |(used, _)| *used);
+        for (_, path) in &paths[..=last] {
+            fullest.paths.remove(path);
         }
-        self.partitions.retain(|_, partition| !partition.paths.is_empty());
+        self.paths -= last + 1;
+        if fullest.paths.is_empty() {
+            self.partitions.retain(|_, partition| !partition.paths.is_empty());
+        }
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
@@ -233,16 +248,21 @@ impl Sample {
 }
 
 impl Family {
+    fn forget(&mut self, now: Instant) {
+        self.term = self.term.filter(|term| !term.is_forgotten(now));
+    }
+
     /// `host` has an address at `site` that leads nowhere, and goes last for `term`.
     fn suspect(&mut self, host: &Arc<str>, site: IpAddr, term: Duration, now: Instant) {
-        self.suspicions.retain(|one| now < one.until && (one.host != *host || one.site != site));
-        if self.suspicions.iter().any(|one| one.host != *host && one.site != site) {
+        let is_of_host = |one: &Suspicion| is_same_name(&one.host, host);
+        self.suspicions.retain(|one| now < one.until && !(is_of_host(one) && one.site == site));
+        if self.suspicions.iter().any(|one| !is_of_host(one) && one.site != site) {
             self.term.get_or_insert_with(|| Term::new(now)).renew(now);
         }
         // Two sites of a host confirm all that any number could: one of them is not that of another host.
-        let its = |one: &&Suspicion| one.host == *host;
-        if self.suspicions.iter().filter(its).count() >= 2 || self.suspicions.len() >= MAX_SUSPICIONS {
-            let oldest = self.suspicions.iter().position(|one| one.host == *host).unwrap_or(0);
+        let its = self.suspicions.iter().filter(|one| is_of_host(one)).count();
+        if its >= 2 || self.suspicions.len() >= MAX_SUSPICIONS {
+            let oldest = self.suspicions.iter().position(is_of_host).unwrap_or(0);
             self.suspicions.remove(oldest);
         }
         self.suspicions.push(Suspicion { host: host.clone(), site, until: now + term });

@@ -17,14 +17,6 @@ pub(super) struct Term {
     explorer: Option<LeaseId>,
 }
 
-/// What a race is to do with a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Advice {
-    Avoid,
-    /// This race is the one.
-    Explore,
-}
-
 impl Term {
     pub(super) fn new(now: Instant) -> Self {
         Self { until: now + FIRST, length: FIRST, explorer: None }
@@ -39,12 +31,13 @@ impl Term {
         }
     }
 
-    pub(super) fn advise(&mut self, lease: LeaseId, now: Instant) -> Advice {
-        if now < self.until || self.explorer.is_some_and(|explorer| explorer != lease) {
-            return Advice::Avoid;
-        }
+    /// Whether the term is over, and no other race explores.
+    pub(super) fn may_be_explored(&self, lease: LeaseId, now: Instant) -> bool {
+        self.until <= now && self.explorer.is_none_or(|explorer| explorer == lease)
+    }
+
+    pub(super) fn explore(&mut self, lease: LeaseId) {
         self.explorer = Some(lease);
-        Advice::Explore
     }
 
     pub(super) fn release(&mut self, lease: LeaseId) {
@@ -58,8 +51,9 @@ impl Term {
         self.until.saturating_duration_since(now)
     }
 
-    /// Whether it ended so long ago that it says nothing any more.
+    /// Whether it ended so long ago that it says nothing any more, even if a race is still said to explore: its future may
+    /// never be polled again.
     pub(super) fn is_forgotten(&self, now: Instant) -> bool {
-        self.explorer.is_none() && now >= self.until + LONGEST
+        now >= self.until + LONGEST
     }
 }

@@ -58,8 +58,9 @@ impl Host {
     }
 }
 
-fn addr(ip: &str) -> SocketAddr {
-    SocketAddr::new(ip.parse().unwrap(), 443)
+/// At port 443, if it has none.
+fn addr(to: &str) -> SocketAddr {
+    to.parse().unwrap_or_else(|_| SocketAddr::new(to.parse().unwrap(), 443))
 }
 
 fn reached(ms: u64) -> Lesson {
@@ -140,6 +141,32 @@ fn a_race_gives_back_only_what_it_has() {
     assert!(host.avoids("a.test", A6));
 }
 
+/// A family that is avoided keeps its addresses from being explored, too: nobody must hold one back for that.
+#[test]
+fn what_is_avoided_with_its_family_is_explored_after_it() {
+    let host = Host::new();
+    host.learn("a.test", A6, Lesson::Silent).after(30 * SECOND).learn("b.test", B6, Lesson::Silent);
+    assert!(host.after(30 * SECOND).avoids("a.test", A6), "its own term is over, that of the family is not");
+    host.learn("c.test", C6, reached(5));
+    assert!(!host.avoids("a.test", A6));
+}
+
+/// A connect may be kept and never polled again.
+#[test]
+fn an_explorer_without_an_end_holds_nobody_back_for_long() {
+    let host = Host::new();
+    host.learn("a.test", A6, Lesson::Silent).learn("b.test", B6, Lesson::Silent).after(MINUTE);
+    let mut explorer = host.session("a.test");
+    assert!(!host.recall(&mut explorer, A6).unreachable);
+    assert!(host.after(10 * MINUTE - SECOND).avoids("a.test", A6) && host.avoids("c.test", C6));
+    host.after(SECOND);
+    for _ in 0..2 {
+        let mut other = host.session("a.test");
+        assert!(!host.recall(&mut other, A6).unreachable && !host.recall(&mut other, C6).unreachable);
+        std::mem::forget(other);
+    }
+}
+
 #[test]
 fn a_term_that_ended_long_ago_says_nothing() {
     let host = Host::new();
@@ -148,6 +175,12 @@ fn a_term_that_ended_long_ago_says_nothing() {
     }
     host.after(10 * MINUTE).learn("a.test", A6, Lesson::Silent);
     assert!(!host.after(MINUTE).avoids("a.test", A6));
+
+    let host = Host::new();
+    host.learn("a.test", A6, Lesson::Silent).learn("b.test", B6, Lesson::Silent);
+    host.after(11 * MINUTE).learn("a.test", A6, Lesson::Silent).learn("b.test", B6, Lesson::Silent);
+    assert!(host.avoids("c.test", C6));
+    assert!(!host.after(MINUTE).avoids("c.test", C6), "nor that of a family");
 }
 
 /// Proves: HIS-6
@@ -157,11 +190,29 @@ fn a_family_takes_two_sites_of_two_hosts() {
     host.learn("a.test", A6, Lesson::Silent).learn("b.test", B6, Lesson::Silent);
     assert!(host.avoids("c.test", C6));
     assert!(!host.after(MINUTE).avoids("c.test", C6), "as long as an address");
-    for (one, other) in [(("a.test", A6), ("b.test", "2001:db8:a:1::2")), (("a.test", A6), ("a.test", B6))] {
+    for (one, other) in [
+        (("a.test", A6), ("b.test", "2001:db8:a:1::2")),
+        (("a.test", A6), ("a.test", B6)),
+        (("a.test", A6), ("A.Test.", B6)),
+    ] {
         let host = Host::new();
         host.learn(one.0, one.1, Lesson::Silent).learn(other.0, other.1, Lesson::Silent);
         assert!(!host.avoids("c.test", C6), "{one:?} and {other:?}");
     }
+    for (other, avoids) in [("198.51.100.254", false), ("198.51.101.1", true)] {
+        let host = Host { source: "192.0.2.1", ..Host::new() };
+        host.learn("a.test", "198.51.100.1", Lesson::Silent).learn("b.test", other, Lesson::Silent);
+        assert_eq!(host.avoids("c.test", "203.0.113.1"), avoids, "{other}");
+    }
+}
+
+/// One of them is not that of the other host.
+#[test]
+fn two_sites_of_a_host_are_kept() {
+    let host = Host::new();
+    host.learn("a.test", A6, Lesson::Silent).learn("a.test", B6, Lesson::Silent);
+    host.learn("b.test", "2001:db8:b:1::2", Lesson::Silent);
+    assert!(host.avoids("c.test", C6));
 }
 
 #[test]
@@ -194,6 +245,12 @@ fn a_verdict_is_of_one_family_and_source() {
     assert!(host.avoids("a.test", A6), "addresses of one prefix are one");
     host.source = "192.0.2.1";
     assert!(!host.avoids("a.test", "198.51.100.1"));
+
+    host.learn("a.test", "198.51.100.1", Lesson::Silent);
+    host.source = "192.0.2.254";
+    assert!(host.avoids("a.test", "198.51.100.1"));
+    host.source = "192.0.3.1";
+    assert!(!host.avoids("a.test", "198.51.100.1"));
 }
 
 /// Proves: HIS-6
@@ -208,6 +265,16 @@ fn one_hostile_host_changes_nothing_for_others() {
     // Nor does it keep a family from being found out.
     host.learn("a.test", "2001:db8:fffe::1", Lesson::Silent);
     assert!(host.avoids("b.test", "2001:db8:fffd::1"));
+}
+
+/// Whoever gives a name the address of another host may choose a port that is silent there.
+///
+/// Proves: HIS-6
+#[test]
+fn a_port_says_nothing_of_another() {
+    let host = Host::new();
+    host.learn("evil.test", "[2001:db8:a::1]:81", Lesson::Silent);
+    assert!(host.avoids("evil.test", "[2001:db8:a::1]:81") && !host.avoids("a.test", A6));
 }
 
 /// Proves: HIS-2
@@ -235,9 +302,35 @@ fn paths_are_bounded_and_the_idlest_goes_first() {
     }
     assert!(host.rtt("2001:db8:1:0::1").is_some(), "now it is not the idlest");
     host.learn("a.test", A6, reached(5));
-    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), memory::MAX_PATHS);
-    assert_eq!(host.rtt("2001:db8:1:1::1"), None);
-    assert!(host.rtt("2001:db8:1:0::1").is_some() && host.rtt(A6).is_some());
+    let eighth = memory::MAX_PATHS / 8;
+    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), memory::MAX_PATHS - eighth);
+    for gone in [1, eighth + 1] {
+        assert_eq!(host.rtt(&format!("2001:db8:1:{gone:x}::1")), None);
+    }
+    for stays in [0, eighth + 2] {
+        assert!(host.rtt(&format!("2001:db8:1:{stays:x}::1")).is_some());
+    }
+    assert!(host.rtt(A6).is_some());
+    for number in 0..eighth {
+        host.learn("a.test", &format!("2001:db8:2:{number:x}::1"), reached(5));
+    }
+    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), memory::MAX_PATHS, "as many fit in again");
+}
+
+/// Where each has one path, whole tenants are forgotten.
+#[test]
+fn tenants_are_bounded_too() {
+    let host = Host::new();
+    for number in 0..memory::MAX_PATHS + 100 {
+        let mut session = host.history.session(number.to_string().into(), "a.test".into());
+        host.recall(&mut session, A6);
+        session.learn(addr(A6), reached(5), host.now());
+    }
+    let paths = host.history.snapshot_at(host.now()).paths;
+    assert_eq!(paths.len(), memory::MAX_PATHS);
+    host.history.clear();
+    host.learn("a.test", A6, reached(5));
+    assert!(host.rtt(A6).is_some(), "what was cleared does not count");
 }
 
 /// RFC 6298 section 2.
@@ -297,13 +390,14 @@ fn what_is_known_can_be_read() {
     let path = |destination: &str, rtt: Option<u64>| KnownPath {
         partition: "tenant".into(),
         source,
-        destination: destination.parse().unwrap(),
+        destination: addr(destination),
         rtt: rtt.map(Duration::from_millis),
         unreachable_for: Some(40 * SECOND),
     };
     assert_eq!(snapshot.paths, [path(A6, Some(80)), path(B6, None)]);
     let family = KnownFamily { partition: "tenant".into(), source, unreachable_for: 40 * SECOND };
     assert_eq!(snapshot.families, [family]);
+    assert_eq!(format!("{:?}", host.history), "History { .. }", "but not in passing");
     host.history.clear();
     assert_eq!(host.history.snapshot_at(host.now()), Snapshot::default());
 }

@@ -26,10 +26,10 @@ struct Attempt {
     addr: SocketAddr,
     target: Option<Arc<str>>,
     started: Instant,
-    /// The round-trip time that was known at the start.
-    known_rtt: Option<Rtt>,
     /// How long the next start waits if nothing happens.
     delay: Duration,
+    /// After that it counts as silent: a far host is given the time that it is known to take.
+    patience: Duration,
     tcp: Option<Tcp>,
     /// When TLS began: with TCP, or later where it has to wait.
     handshake: Option<Instant>,
@@ -56,8 +56,8 @@ impl Attempts {
             addr,
             target,
             started: now,
-            known_rtt,
             delay,
+            patience: known_rtt.map_or(delay, |rtt| delay.max(3 * rtt.smoothed.min(LONGEST_DELAY))),
             tcp: None,
             handshake: None,
             ended: None,
@@ -205,11 +205,21 @@ impl Attempts {
         self.list.iter().filter(|attempt| !attempt.never_left())
     }
 
-    /// What later races should know of each address, once all attempts have ended.
+    /// What later races should know of each address of which that can be learned, once all attempts have ended.
     ///
-    /// Silence counts only beside a winner, which shows that this host has a network.
-    pub(super) fn lessons(&self, won: bool) -> impl Iterator<Item = (SocketAddr, Lesson)> {
-        self.list.iter().filter_map(move |attempt| Some((attempt.addr, attempt.lesson(won)?)))
+    /// Silence counts only beside a winner, which shows that this host has a network. What answered comes last: it has
+    /// more to say of its family, and of a host that has several ports.
+    pub(super) fn lessons(
+        &self,
+        won: bool,
+        is_known: impl Fn(SocketAddr) -> bool + Copy,
+    ) -> impl Iterator<Item = (SocketAddr, Lesson)> {
+        let lessons = move |reached| {
+            let known = self.list.iter().filter(move |attempt| is_known(attempt.addr));
+            let all = known.filter_map(move |attempt| Some((attempt.addr, attempt.lesson(won)?)));
+            all.filter(move |(_, lesson)| matches!(lesson, Lesson::Reached { .. }) == reached)
+        };
+        lessons(false).chain(lessons(true))
     }
 
     pub(super) fn report(&self, start: Instant) -> Vec<AttemptReport> {
@@ -244,7 +254,6 @@ impl Attempt {
         if let Some(tcp) = self.tcp {
             return Some(Lesson::Reached { rtt: tcp.rtt });
         }
-        let patience = self.known_rtt.map_or(self.delay, |rtt| self.delay.max(3 * rtt.smoothed.min(LONGEST_DELAY)));
         match &self.outcome {
             AttemptOutcome::Failed(failure) => match failure.kind() {
                 FailureKind::Unreachable => Some(Lesson::Unreachable),
@@ -253,7 +262,7 @@ impl Attempt {
                 FailureKind::Refused => Some(Lesson::Reached { rtt: None }),
                 _ => None,
             },
-            AttemptOutcome::Cancelled if won && self.ended? >= self.started + patience => Some(Lesson::Silent),
+            AttemptOutcome::Cancelled if won && self.ended? >= self.started + self.patience => Some(Lesson::Silent),
             _ => None,
         }
     }

@@ -24,7 +24,7 @@ const MAX_DENIED: usize = 2 * MAX_ADDRESSES_PER_FAMILY;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
     pub(super) addr: SocketAddr,
-    /// All of a group start before the first of the next one does.
+    /// All of a group start before the first of the next one does, but for those that are known to lead nowhere.
     pub(super) group: usize,
 }
 
@@ -155,7 +155,8 @@ impl<'a> Roster<'a> {
         for addr in addrs {
             let addr = self.translation.undone(endpoint(addr, service, &self.given.origin), self.given);
             found |= self.admit_one(name, addr, service, list, first);
-            for addr in self.translation.of(addr) {
+            let translation = self.translation;
+            for addr in translation.of(addr) {
                 found |= self.admit_one(name, addr, service, list, first);
             }
         }

@@ -209,16 +209,19 @@ impl Race {
         self.outbox.push_back(Output::Handshake { id });
     }
 
-    /// Has what is routeless translated, if this host has a route to a NAT64. Returns the address that tells, if that is
-    /// not known yet: where there is no network at all, nobody is to be waited for.
+    /// Has what is routeless translated. Where the prefix is not known, only if this host has a route to a NAT64: where
+    /// there is no network at all, nobody is to be waited for. Returns the address that tells, if that is not known yet.
     fn translate(&mut self, now: Instant) -> Option<SocketAddr> {
         while let Some(addr) = self.routeless.pop() {
-            let Some(witness) = translation::witness(addr, &self.given) else { continue };
-            if !self.order.knows(witness) {
-                self.routeless.push(addr);
-                return Some(witness);
+            if !translation::is_for(addr, &self.given) {
+                continue;
             }
-            if self.order.has_route(witness) {
+            let witness = translation::witness(&self.given);
+            if let Some(unknown) = witness.filter(|witness| !self.order.knows(*witness)) {
+                self.routeless.push(addr);
+                return Some(unknown);
+            }
+            if witness.is_none_or(|witness| self.order.has_route(witness)) {
                 self.resolution.on_no_route(addr, &self.given, now);
             }
         }
@@ -297,9 +300,8 @@ impl Race {
         self.outbox.retain(|output| matches!(output, Output::Cancel { .. }));
         self.cancel_all_but(None, now);
         if self.given.config.use_history {
-            let lessons = self.attempts.lessons(matches!(outcome, Outcome::Won(_)));
             // Of what was never compared nothing is known to begin with.
-            let lessons = lessons.filter(|(addr, _)| self.order.knows(*addr));
+            let lessons = self.attempts.lessons(matches!(outcome, Outcome::Won(_)), |addr| self.order.knows(addr));
             self.outbox.extend(lessons.map(|(addr, lesson)| Output::Learned { addr, lesson }));
         }
         self.ended = Some(now);

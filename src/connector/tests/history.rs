@@ -129,7 +129,7 @@ async fn what_is_learned_of_an_address_is_told() {
     let mut paths = history.snapshot().paths;
     paths.sort_by_key(|path| path.destination.is_ipv6());
     let [four, six] = &paths[..] else { panic!("{paths:?}") };
-    assert_eq!((four.destination, four.rtt), (addr("4a").ip(), Some(Duration::from_millis(20))));
-    assert_eq!((six.destination, six.unreachable_for), (addr("6a").ip(), Some(60 * SECOND)));
+    assert_eq!((four.destination, four.rtt), (addr("4a"), Some(Duration::from_millis(20))));
+    assert_eq!((six.destination, six.unreachable_for), (addr("6a"), Some(60 * SECOND)));
     assert_eq!((four.unreachable_for, six.rtt), (None, None));
 }

@@ -161,8 +161,8 @@ impl World {
         let recalls = self.history.as_ref().is_some_and(|history| !history.is_empty());
         let environment = Environment { https, tls: self.tls, recalls, ..Environment::dual_stack(names) };
         let race = Box::new(Race::new(origin, environment, self.config.clone(), driver::now()));
-        let session = self.history.as_ref().map(|history| history.session("".into(), "host.test".into()));
-        driver::drive(race, lookups, Duration::from_secs(1), session, &self).await
+        let history = self.history.as_ref().map(|history| |_: &Origin| history.session("".into(), "host.test".into()));
+        driver::drive(race, lookups, Duration::from_secs(1), history, &self).await
     }
 }
 

@@ -14,42 +14,43 @@ use super::groups::Endpoint;
 
 /// What is known of each address for its order.
 #[derive(Default)]
-pub(super) struct Order {
-    ranks: BTreeMap<SocketAddr, Rank>,
-    /// Of the addresses of which one was measured before.
-    rtts: BTreeMap<SocketAddr, Rtt>,
+pub(super) struct Order(BTreeMap<SocketAddr, Place>);
+
+struct Place {
+    rank: Rank,
+    /// If one was measured before.
+    rtt: Option<Rtt>,
 }
 
 impl Order {
     /// Takes in what this machine knows of addresses.
     pub(super) fn learn(&mut self, probed: &[Probed], environment: &Environment) {
-        self.ranks.extend(probed.iter().map(|probed| {
+        self.0.extend(probed.iter().map(|probed| {
             let rank = match environment.has_ordered_addresses() {
                 true => Rank::by_route(probed),
                 false => Rank::new(probed, environment.preferred, &environment.policy_table),
             };
-            (probed.addr, rank)
+            (probed.addr, Place { rank, rtt: probed.known.rtt })
         }));
-        self.rtts.extend(probed.iter().filter_map(|probed| Some((probed.addr, probed.known.rtt?))));
     }
 
     /// The round-trip time to `addr` that earlier races have measured.
     pub(super) fn rtt(&self, addr: SocketAddr) -> Option<Rtt> {
-        self.rtts.get(&addr).copied()
+        self.0.get(&addr)?.rtt
     }
 
     pub(super) fn knows(&self, addr: SocketAddr) -> bool {
-        self.ranks.contains_key(&addr)
+        self.0.contains_key(&addr)
     }
 
     /// Whether this host has a route to `addr`, as far as it is known.
     pub(super) fn has_route(&self, addr: SocketAddr) -> bool {
-        self.ranks.get(&addr).is_some_and(Rank::has_route)
+        self.0.get(&addr).is_some_and(|place| place.rank.has_route())
     }
 
     /// Whether earlier races have found that `addr` leads nowhere.
     pub(super) fn leads_nowhere(&self, addr: SocketAddr) -> bool {
-        self.ranks.get(&addr).is_some_and(Rank::leads_nowhere)
+        self.0.get(&addr).is_some_and(|place| place.rank.leads_nowhere())
     }
 
     /// The addresses without which the order of `endpoints` is not known: what is alone in its group needs none, unless
@@ -60,14 +61,14 @@ impl Order {
         groups.flatten().map(|endpoint| endpoint.addr).filter(|addr| !self.knows(*addr)).collect()
     }
 
-    /// Sorts `endpoints` stably and interleaves the families, each group by itself; a group stands together.
+    /// Sorts `endpoints` stably and interleaves the families, each group by itself.
     ///
-    /// What is known to lead nowhere goes last in its group, and after it what has no route. They stay in the list, as
-    /// paths and routes come back.
+    /// What has no route goes last in its group. What is known to lead nowhere goes behind all groups: every connect would
+    /// pay for a first group that leads nowhere. They stay in the list, as paths and routes come back.
     pub(super) fn apply(&self, endpoints: &[Endpoint], preferred_family_count: usize) -> Vec<Endpoint> {
-        let rank = |endpoint: &Endpoint| self.ranks.get(&endpoint.addr).copied().unwrap_or_default();
+        let rank = |endpoint: &Endpoint| self.0.get(&endpoint.addr).map_or_else(Rank::default, |place| place.rank);
         let mut ranked: Vec<_> = endpoints.iter().map(|endpoint| (rank(endpoint), *endpoint)).collect();
-        ranked.sort_by_key(|(rank, endpoint)| (endpoint.group, *rank));
+        ranked.sort_by_key(|(rank, endpoint)| (rank.leads_nowhere(), endpoint.group, *rank));
         let mut ordered = Vec::with_capacity(endpoints.len());
         for group in ranked.chunk_by(|(a, one), (b, next)| one.group == next.group && a.usable() == b.usable()) {
             interleave(group.iter().map(|(_, endpoint)| *endpoint), preferred_family_count, &mut ordered);

@@ -27,10 +27,10 @@ const USUAL_PREFIX_LEN: u8 = 64;
 /// Where a destination stands: the smaller the earlier. What is equal keeps its order (rule 10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
-    /// Rule 1: avoid unusable destinations. There is no route,
-    no_route: bool,
-    /// or it "is known to be unreachable".
+    /// Rule 1: avoid unusable destinations. It "is known to be unreachable",
     unreachable: bool,
+    /// or there is no route, which costs no time to find out again, and by which a NAT64 is found.
+    no_route: bool,
     /// Rule 2: prefer matching scope.
     scope_differs: bool,
     /// Rule 3: avoid deprecated addresses.
@@ -87,7 +87,7 @@ impl Rank {
 
     /// What tells addresses that can be expected to answer from those that are a last resort.
     pub(super) fn usable(&self) -> (bool, bool) {
-        (!self.no_route, !self.unreachable)
+        (!self.unreachable, !self.no_route)
     }
 }
 

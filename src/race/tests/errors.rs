@@ -138,6 +138,17 @@ fn a_failed_lookup_is_told_beside_the_attempts() {
 }
 
 /// Fixed addresses none of which may be dialled.
+/// Of whatever host, that lookup is about the network.
+#[test]
+fn the_lookup_of_a_nat64_prefix_says_nothing_of_the_host() {
+    let mut scene = Scene::with(|setup| {
+        setup.environment.ask = FamilySet { v4: false, v6: true };
+    });
+    scene.nodata_of("ipv4only.arpa.", Aaaa).at(5000);
+    let error = error_of(&scene);
+    assert!(error.is_dns() && error.is_timeout(), "{error}");
+}
+
 #[test]
 fn addresses_of_the_wrong_family_are_unreachable_and_not_denied() {
     let mut scene = Scene::with(|setup| {

@@ -98,7 +98,7 @@ fn a_local_failure_neither_shortens_nor_restarts_the_delay() {
 fn a_host_without_any_route_fails_at_once() {
     let mut scene = Scene::with(|setup| {
         setup.fixed("6a 4a");
-        setup.routeless = "6a 4a 64:ff9b::c612:1".into();
+        setup.routeless = "6a 4a 64:ff9b::c000:aa".into();
     });
     scene.fail("6a", Local).fail("4a", Local).expect_log(["0 start 6a", "0 start 4a", "0 failed"]);
 }

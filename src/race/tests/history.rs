@@ -14,13 +14,13 @@ fn scene(change: impl FnOnce(&mut Setup)) -> Scene {
 
 /// Proves: HIS-6
 #[test]
-fn what_leads_nowhere_goes_last_but_before_what_has_no_route() {
+fn what_leads_nowhere_goes_last_behind_what_has_no_route_and_costs_nothing() {
     let mut scene = scene(|setup| {
         setup.unreachable("6a 4a");
         setup.routeless = "6b".into();
     });
     scene.answer(A, "4a 4b").answer(Aaaa, "6a 6b 6c").expect("start 6c").at(250).expect("start 4b");
-    scene.at(500).expect("start 6a").at(750).expect("start 4a").at(1000).expect("start 6b");
+    scene.at(500).expect("start 6b").no_route("6b").expect("start 6a").at(750).expect("start 4a");
 }
 
 /// A family that leads nowhere leaves the other's order alone, and is still tried.
@@ -31,6 +31,19 @@ fn a_family_that_leads_nowhere_goes_last() {
     });
     scene.answer(A, "4a 4b").answer(Aaaa, "6a 6b").expect("start 4a").at(250).expect("start 4b");
     scene.at(500).expect("start 6a").at(750).expect("start 6b");
+}
+
+/// A service that leads nowhere would be paid for by each connect, however good the others are.
+///
+/// Proves: HIS-6
+#[test]
+fn a_group_that_leads_nowhere_goes_behind_the_others() {
+    let mut scene = Scene::with(|setup| {
+        setup.records().unreachable("6a 4a 6b");
+    });
+    scene.answer(Aaaa, "6b").answer(A, "4b").services("1 s1.test hints=6a,4a; 2 s2.test hints=6c");
+    scene.at(1250);
+    assert_eq!(scene.starts(), "0 6c, 250 4b, 500 6a, 750 4a, 1000 6b");
 }
 
 /// Its answer may come first. It is worth to wait for the other, but not for long.
@@ -122,6 +135,15 @@ fn every_handshake_that_was_seen_is_learned_from() {
     scene.at(250).expect("start 4a").at(260).tcp_rtt("4a", 10).tcp_rtt("6a", 260).tls("4a");
     scene.expect("handshake 4a, handshake 6a, cancel 6a, won 4a");
     assert_eq!(scene.lessons, ["6a reached in 260", "4a reached in 10"]);
+}
+
+/// One answer says more of a family, and of a host with several ports, than the silence beside it.
+#[test]
+fn what_was_reached_is_learned_last() {
+    let mut scene = Scene::https();
+    scene.expect("query AAAA, query A").answer(Aaaa, "6a 6b").nodata(A).expect("start 6a");
+    scene.at(240).tcp("6a").expect("handshake 6a").at(490).expect("start 6b").at(800).tls("6a");
+    assert_eq!(scene.lessons, ["6b silent", "6a reached"]);
 }
 
 /// Proves: HIS-6

@@ -1,11 +1,14 @@
 //! IPv4 on networks that have none.
 
+use std::net::Ipv6Addr;
+
 use super::scene::{HOST, Scene, Setup};
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::config::Config;
-use crate::nat64::Nat64;
+use crate::nat64::{Nat64, Nat64Prefix};
 use crate::race::{FamilySet, Outcome};
 use crate::report::FailureKind::Refused;
+use crate::resolve::Answer;
 use crate::resolve::QueryKind::{A, Aaaa, Addresses};
 
 /// What tells that the prefix is 64:ff9b::/96, and what tells another one.
@@ -96,6 +99,20 @@ fn ipv6_goes_before_what_is_translated() {
     scene.expect("query AAAA, query A").answer(A, "4a").answer(Aaaa, "6a 6b").expect("start 6a");
     scene.at(250).expect("start 6b").at(500).expect("start 4a").no_route("4a");
     scene.expect(&format!("start {THROUGH_WELL_KNOWN}"));
+}
+
+/// What leads nowhere goes behind what has to be translated first, or each connect would pay for it.
+///
+/// Proves: HIS-6
+#[test]
+fn what_leads_nowhere_goes_behind_what_is_translated() {
+    let mut scene = Scene::with(|setup| {
+        ipv6_only(setup);
+        known(setup, &["64:ff9b::/96"]);
+        setup.unreachable("6a");
+    });
+    scene.expect("query AAAA, query A").answer(A, "4a").answer(Aaaa, "6a").expect("start 4a").no_route("4a");
+    scene.expect(&format!("start {THROUGH_WELL_KNOWN}")).at(250).expect("start 6a");
 }
 
 /// What a name server has translated is the IPv4 address that it stands for, which A has too.
@@ -241,6 +258,70 @@ fn not_inside() -> AddressPolicy {
     AddressPolicy::deny(networks.map(|network| network.parse().unwrap()))
 }
 
+/// A name that is a stranger's may lead to any address of the NAT64, and by that into the network behind it.
+#[test]
+fn the_policy_sees_the_address_within_one_of_a_known_prefix() {
+    for prefix in ["2600:64::/32", "2600:64::/40", "2600:64::/48", "2600:64::/56", "2600:64::/64", "2600:64::/96"] {
+        let prefix: Nat64Prefix = prefix.parse().unwrap();
+        let through = |v4: [u8; 4]| prefix.synthesize(v4.into()).unwrap();
+        let private = through([10, 9, 9, 9]);
+        // No prefix makes one for 127.9.9.9, but a stranger can.
+        let loopback = Ipv6Addr::from_bits(through([126, 9, 9, 9]).to_bits() | through([1, 9, 9, 9]).to_bits());
+        // And a translator may not look at what stands behind.
+        let odd = Ipv6Addr::from_bits(private.to_bits() | 1);
+        for dial in [FamilySet::BOTH, FamilySet { v4: false, v6: true }] {
+            let starts = |aaaa: Ipv6Addr| {
+                let mut scene = Scene::with(|setup| {
+                    setup.config.nat64(Nat64::Prefixes([prefix].into())).address_policy(AddressPolicy::public_only());
+                    setup.environment.ask = FamilySet { v4: false, v6: true };
+                    setup.environment.dial = dial;
+                });
+                scene.reply_of(HOST, Aaaa, Ok(Answer::from_ips([aaaa.into()])));
+                !scene.starts().is_empty()
+            };
+            assert!(starts(through([8, 8, 8, 8])), "{prefix}");
+            for denied in [private, loopback, odd] {
+                assert!(!starts(denied), "{denied} of {prefix}");
+            }
+        }
+    }
+}
+
+/// Who writes an address means it.
+#[test]
+fn a_literal_of_the_prefix_is_taken_at_its_word() {
+    let mut scene = Scene::with(|setup| {
+        setup.uri = "http://[64:ff9b::c612:1]/".into();
+        setup.fixed("64:ff9b::c612:1");
+        known(setup, &["64:ff9b::/96"]);
+    });
+    scene.expect(&format!("start {THROUGH_WELL_KNOWN}"));
+}
+
+/// Proves: N64-5
+#[test]
+fn an_address_of_a_private_network_goes_through_a_prefix_of_the_network() {
+    let mut scene = Scene::over("10.0.0.1");
+    scene.expect("start 10.0.0.1:80").no_route("10.0.0.1").expect(ASKED);
+    scene.answer(Aaaa, &format!("{WELL_KNOWN} {OWN}")).expect("start [2001:db8:64::a00:1]:80");
+    let mut scene = Scene::with(|setup| {
+        setup.fixed("10.0.0.1");
+        known(setup, &["64:ff9b::/96", "2001:db8:64::/96"]);
+    });
+    scene.expect("start 10.0.0.1:80").no_route("10.0.0.1").expect("start [2001:db8:64::a00:1]:80");
+}
+
+/// It has asked for A already, and each lookup takes a thread.
+#[test]
+fn a_resolver_of_both_families_is_asked_for_the_prefix_only_if_it_is_needed() {
+    let mut scene = Scene::with(|setup| {
+        ipv6_only(setup);
+        setup.both_at_once();
+    });
+    scene.expect("query addresses").answer(Addresses, "6a 4a").expect("start 6a").at(250).expect("start 4a");
+    scene.no_route("4a").expect("query addresses ipv4only.arpa.");
+}
+
 #[test]
 fn a_search_list_waits_for_the_prefix() {
     let mut scene = Scene::with(|setup| {
@@ -292,7 +373,7 @@ fn a_family_that_is_not_to_be_dialled_is_not_used_for_translation() {
 fn without_a_way_to_a_nat64_nothing_is_asked() {
     let mut scene = Scene::with(|setup| {
         setup.fixed("4a");
-        setup.routeless = "64:ff9b::c612:1".into();
+        setup.routeless = "64:ff9b::c000:aa".into();
     });
     scene.expect("start 4a").no_route("4a").expect("failed");
 }

@@ -235,13 +235,13 @@ fn by_pairs(a: &Probed, b: &Probed, table: &PolicyTable) -> std::cmp::Ordering {
         }
     };
     let (da, db) = (a.addr.ip(), b.addr.ip());
-    let rule_1 = prefer(a.source.is_some(), b.source.is_some());
+    let rule_1 = prefer(!a.known.unreachable, !b.known.unreachable);
     let with_sources = |rule: &dyn Fn(Source, Source) -> std::cmp::Ordering| match (a.source, b.source) {
         (Some(a), Some(b)) => rule(a, b),
         _ => Equal,
     };
     rule_1
-        .then_with(|| prefer(!a.known.unreachable, !b.known.unreachable))
+        .then_with(|| prefer(a.source.is_some(), b.source.is_some()))
         .then_with(|| with_sources(&|sa, sb| prefer(scope(da) == scope(sa.ip), scope(db) == scope(sb.ip))))
         .then_with(|| with_sources(&|sa, sb| prefer(!sa.deprecated, !sb.deprecated)))
         .then_with(|| {
