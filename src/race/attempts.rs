@@ -207,13 +207,16 @@ impl Attempts {
 
     /// What later races should know of each address of which that can be learned, once all attempts have ended.
     ///
-    /// Silence counts only beside a winner, which shows that this host has a network. What answered comes last: it has
-    /// more to say of its family, and of a host that has several ports.
+    /// Silence counts only beside a winner, which shows that this host has a network, and how far the rest of it is: who
+    /// had no more time than the winner needed is not silent. What answered comes last: it has more to say of its family,
+    /// and of a host that has several ports.
     pub(super) fn lessons(
         &self,
-        won: bool,
+        won: Option<AttemptId>,
         is_known: impl Fn(SocketAddr) -> bool + Copy,
     ) -> impl Iterator<Item = (SocketAddr, Lesson)> {
+        let winner = won.and_then(|id| self.list.get(id.0));
+        let won = winner.and_then(|winner| Some(winner.tcp?.up - winner.started));
         let lessons = move |reached| {
             let known = self.list.iter().filter(move |attempt| is_known(attempt.addr));
             let all = known.filter_map(move |attempt| Some((attempt.addr, attempt.lesson(won)?)));
@@ -250,19 +253,23 @@ impl Attempt {
             && matches!(&self.outcome, AttemptOutcome::Failed(failure) if failure.kind() == FailureKind::Local)
     }
 
-    fn lesson(&self, won: bool) -> Option<Lesson> {
+    /// `won` is how long the handshake of the winner took, if there is one.
+    fn lesson(&self, won: Option<Duration>) -> Option<Lesson> {
         if let Some(tcp) = self.tcp {
             return Some(Lesson::Reached { rtt: tcp.rtt });
         }
         match &self.outcome {
             AttemptOutcome::Failed(failure) => match failure.kind() {
                 FailureKind::Unreachable => Some(Lesson::Unreachable),
-                FailureKind::TimedOut if won => Some(Lesson::Silent),
+                FailureKind::TimedOut if won.is_some() => Some(Lesson::Silent),
                 // The host is there.
                 FailureKind::Refused => Some(Lesson::Reached { rtt: None }),
                 _ => None,
             },
-            AttemptOutcome::Cancelled if won && self.ended? >= self.started + self.patience => Some(Lesson::Silent),
+            AttemptOutcome::Cancelled => {
+                let had_time = self.ended? >= self.started + self.patience.max(won?);
+                had_time.then_some(Lesson::Silent)
+            }
             _ => None,
         }
     }

@@ -301,7 +301,8 @@ impl Race {
         self.cancel_all_but(None, now);
         if self.given.config.use_history {
             // Of what was never compared nothing is known to begin with.
-            let lessons = self.attempts.lessons(matches!(outcome, Outcome::Won(_)), |addr| self.order.knows(addr));
+            let winner = if let Outcome::Won(id) = outcome { Some(id) } else { None };
+            let lessons = self.attempts.lessons(winner, |addr| self.order.knows(addr));
             self.outbox.extend(lessons.map(|(addr, lesson)| Output::Learned { addr, lesson }));
         }
         self.ended = Some(now);

@@ -179,6 +179,19 @@ fn a_far_host_is_given_the_time_it_is_known_to_take() {
     }
 }
 
+/// A network may be far from everything. Who had less time than the winner took is not judged by it.
+///
+/// Proves: HIS-6
+#[test]
+fn a_far_winner_tells_how_far_others_may_be() {
+    let mut scene = Scene::over("6a 4a");
+    scene.expect("start 6a").at(250).expect("start 4a").at(600).tcp("6a");
+    assert_eq!(scene.lessons, ["6a reached"], "4a had 350 ms, and the winner took 600");
+    let mut scene = Scene::over("6a 4a 6b");
+    scene.expect("start 6a").at(250).expect("start 4a").at(500).expect("start 6b").at(800).tcp("4a");
+    assert_eq!(scene.lessons, ["6a silent", "4a reached"], "6b had 300 ms, and the winner took 550");
+}
+
 /// Without a winner it may as well be this host that has no network.
 #[test]
 fn silence_says_nothing_where_nobody_wins() {
