@@ -173,10 +173,13 @@ impl ViaCheck {
     }
 }
 
-/// Whether the proxy says that it found no way. Some have only a general failure for it.
+/// Whether the proxy says that it found no way. Some have only a general failure for it; OpenSSH says that it is
+/// connected before it tries, and then closes.
 fn is_unreachable(probe: &Probe) -> bool {
-    let class = probe.fault.as_ref().map(|fault| fault.class);
-    probe.tcp.is_none() && matches!(class, Some(FaultClass::Unreachable | FaultClass::Other))
+    match probe.fault.as_ref().map(|fault| fault.class) {
+        Some(FaultClass::Unreachable | FaultClass::Other) => probe.tcp.is_none(),
+        class => class == Some(FaultClass::Closed),
+    }
 }
 
 /// One connection through a proxy.

@@ -192,8 +192,8 @@ async fn a_proxy_without_ipv6_is_a_note() {
     }
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
     let host = Host::open([(V4[0], HTTPS), (v6, HTTPS)]).await;
-    for code in [1, 3, 4] {
-        let check = check_with(&host, Rules::default().answer(v6, Answer::Code(code))).await;
+    for answer in [Answer::Code(1), Answer::Code(3), Answer::Code(4), Answer::Boast] {
+        let check = check_with(&host, Rules::default().answer(v6, answer)).await;
         assert_eq!(check.verdict.level, Level::Ok, "{:?}", check.verdict);
         assert_eq!(notes(&check), [format!("via {}: no IPv6 there", check.via[0].proxy)]);
     }

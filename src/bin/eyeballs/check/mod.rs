@@ -200,6 +200,8 @@ fn targets(args: &CheckArgs) -> Result<Vec<String>, Fault> {
     if let Some(path) = &args.targets {
         let fault = |what: &str| Fault::usage(format!("--targets {}: {what}", path.display()));
         let text = read(path).map_err(|error| fault(&error.to_string()))?;
+        // Some editors begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let before = targets.len();
         targets.extend(lines.map(str::to_owned));
