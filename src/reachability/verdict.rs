@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::drill::{Client, DrillOutcome, DrillRun, Scenario};
 use super::fault::{Fault, FaultClass};
-use super::fetch::{FetchError, chain};
+use super::fetch::FetchError;
 use super::{AddressCheck, Check, ViaCheck};
 use crate::resolve::QueryKind;
 
@@ -70,11 +70,14 @@ fn judge(check: &Check) -> (Level, String) {
         let error = lookup.failure()?;
         Some(format!("{} lookup: {error}", lookup.kind))
     }));
-    let faulty = check.addresses.iter().filter_map(|address| Some((address, address.probe.fault.as_ref()?)));
+    let faulty = check.addresses.iter().filter_map(|address| Some((address.addr, address.probe.fault.as_ref()?)));
     let faulty: Vec<_> = faulty.filter(|(_, fault)| !fault.class.is_unchecked()).collect();
-    wrong.extend(by_fault(check, &faulty));
+    let label = |(addr, fault): &(SocketAddr, _)| (check.label(*addr), *fault);
+    wrong.extend(by_fault(faulty.iter().map(label)));
     for via in &check.via {
-        wrong.extend(via.faults().map(|(what, fault)| format!("via {}: {what} {fault}", via.proxy)));
+        let faults =
+            via.faults().map(|(addr, fault)| (addr.map_or_else(|| "the name".into(), |addr| check.label(addr)), fault));
+        wrong.extend(by_fault(faults).into_iter().map(|fault| format!("via {}: {fault}", via.proxy)));
     }
     if wrong.is_empty() {
         return (Level::Ok, serving(check));
@@ -88,9 +91,9 @@ fn judge(check: &Check) -> (Level, String) {
 
 /// What is wrong with each address that could be tried, or with all if none could, where none serves.
 fn nobody_serves(check: &Check) -> Option<String> {
-    let faults = check.addresses.iter().map(|address| Some((address, address.probe.fault.as_ref()?)));
+    let faults = check.addresses.iter().map(|address| Some((check.label(address.addr), address.probe.fault.as_ref()?)));
     let faults = faults.collect::<Option<Vec<_>>>()?;
-    let tried: Vec<_> = faults.iter().filter(|(_, fault)| !fault.class.is_unchecked()).copied().collect();
+    let tried: Vec<_> = faults.iter().filter(|(_, fault)| !fault.class.is_unchecked()).cloned().collect();
     match (&*tried, &*faults) {
         ([], []) => None,
         // The reasons of policies name the address.
@@ -98,17 +101,16 @@ fn nobody_serves(check: &Check) -> Option<String> {
             let reasons: Vec<_> = all.iter().map(|(_, fault)| &*fault.detail).collect();
             Some(format!("every address is denied: {}", reasons.join("; ")))
         }
-        ([], all) => Some(format!("no address can be checked: {}", by_fault(check, all).join("; "))),
-        (tried, _) => Some(format!("no address serves: {}", by_fault(check, tried).join("; "))),
+        ([], _) => Some(format!("no address can be checked: {}", by_fault(faults).join("; "))),
+        _ => Some(format!("no address serves: {}", by_fault(tried).join("; "))),
     }
 }
 
-/// The addresses that have the same fault together, in the order of the first.
-fn by_fault(check: &Check, faulty: &[(&AddressCheck, &Fault)]) -> Vec<String> {
+/// Those that have the same fault together, in the order of the first.
+fn by_fault<'a>(faulty: impl IntoIterator<Item = (String, &'a Fault)>) -> Vec<String> {
     let mut groups: Vec<(&Fault, Vec<String>)> = Vec::new();
-    for (address, fault) in faulty {
-        let label = check.label(address.addr);
-        match groups.iter_mut().find(|(known, _)| known == fault) {
+    for (label, fault) in faulty {
+        match groups.iter_mut().find(|(known, _)| *known == fault) {
             Some((_, labels)) => labels.push(label),
             None => groups.push((fault, vec![label])),
         }
@@ -135,7 +137,7 @@ fn unresolved(error: &FetchError) -> Option<String> {
     });
     let failures: Vec<_> = failures.collect();
     let why = match &*failures {
-        [] => error.source().filter(|_| error.is_dns()).map(chain)?,
+        [] => error.source().filter(|_| error.is_dns())?.to_string(),
         [(_, why), rest @ ..] if rest.iter().all(|(_, other)| other == why) => why.clone(),
         several => several.iter().map(|(what, why)| format!("{what}: {why}")).collect::<Vec<_>>().join("; "),
     };
@@ -205,7 +207,9 @@ fn notes(check: &Check) -> Vec<String> {
         match (&*unchecked, of_family.len()) {
             ([], _) => {}
             ([first, ..], all) if unchecked.len() == all => {
-                notes.push(format!("{family} not checked: {}", first.class));
+                // Of a failure of this host's own its class says nothing.
+                let why = if first.class == FaultClass::Local { first.to_string() } else { first.class.to_string() };
+                notes.push(format!("{family} not checked: {why}"));
             }
             ([first, ..], all) => {
                 notes.push(format!("{} of {all} {family} addresses not checked: {first}", unchecked.len()));

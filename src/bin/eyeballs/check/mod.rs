@@ -48,7 +48,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
 
-    /// Check so many at once
+    /// Check so many at once; for exact times 1, as each has some of the work of the others in its own
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1000), default_value_t = 10)]
     parallel: u16,
 
