@@ -6,8 +6,9 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
+use super::endpoints::List;
 use crate::report::{QueryReport, Report};
-use crate::resolve::{HickoryResolver, QueryKind, Records, ResolveError, ServiceRecord};
+use crate::resolve::{HickoryResolver, QueryKind, Records, ResolveError, ResolveErrorKind, ServiceRecord};
 
 /// One lookup: by what the connector did, and what its answer says beside addresses. Times are from the start of the
 /// check.
@@ -38,16 +39,21 @@ impl Lookup {
         self.result.as_ref().err().filter(|error| !error.kind().is_negative_answer())
     }
 
-    fn of(query: &QueryReport) -> Option<Self> {
-        let result = match query.result()? {
-            Ok(addrs) => Ok(addrs.iter().map(SocketAddr::ip).collect()),
-            Err(error) => Err(error.clone()),
+    /// A query that was not answered counts as a failure if it was waited for until `given_up`.
+    fn of(query: &QueryReport, given_up: Option<Duration>) -> Option<Self> {
+        let (result, end) = match query.result() {
+            Some(Ok(addrs)) => (Ok(addrs.iter().map(SocketAddr::ip).collect()), query.end()),
+            Some(Err(error)) => (Err(error.clone()), query.end()),
+            None => {
+                let error = ResolveError::new(ResolveErrorKind::Timeout, "no answer in time");
+                (Err(error), Some(given_up?))
+            }
         };
         Some(Self {
             name: query.name().to_owned(),
             kind: query.kind(),
             start: query.start(),
-            end: query.end(),
+            end,
             result,
             services: query.services().to_vec(),
             aliases: Vec::new(),
@@ -56,10 +62,12 @@ impl Lookup {
     }
 }
 
-/// The lookups of a race; if `dns` is to be asked, each with what a race has no use for, and the HTTPS records of an
+/// The lookups of a list; if `dns` is to be asked, each with what a race has no use for, and the HTTPS records of an
 /// `http` origin, for which no race asks.
-pub(super) async fn lookups(report: &Report, dns: Option<&HickoryResolver>) -> Vec<Lookup> {
-    let lookups = report.queries().iter().filter_map(Lookup::of);
+pub(super) async fn lookups(list: &List, dns: Option<&HickoryResolver>) -> Vec<Lookup> {
+    let report = &list.report;
+    let given_up = list.is_cut_off.then(|| report.elapsed());
+    let lookups = report.queries().iter().filter_map(|query| Lookup::of(query, given_up));
     let Some(dns) = dns else { return lookups.collect() };
     let lookups = lookups.map(|lookup| detailed(lookup, dns));
     let (mut lookups, services) = join(join_all(lookups), services_of_http(report, dns)).await;

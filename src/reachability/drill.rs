@@ -52,7 +52,7 @@ impl Scenario {
     }
 
     /// Whether packets to `ip` go their way.
-    pub(super) fn spares(self, ip: IpAddr) -> bool {
+    fn spares(self, ip: IpAddr) -> bool {
         self.fate(ip) == Fate::Real
     }
 
@@ -132,7 +132,8 @@ pub struct DrillRun {
     pub client: Client,
     /// How it ended.
     pub outcome: DrillOutcome,
-    /// What it took beyond the best address that the scenario spares; `None` unless connected.
+    /// What of it was lost: the time until the winner started, and what that takes longer than the best address that the
+    /// scenario spares. `None` unless connected.
     pub cost: Option<Duration>,
 }
 
@@ -158,18 +159,18 @@ pub enum DrillOutcome {
     CutOff,
 }
 
-/// Runs every client in every scenario that the families of `addrs` give a sense to, all at once. `best` tells when the
-/// best of the addresses that a scenario spares is connected.
+/// Runs every client in every scenario that the families of the addresses give a sense to, all at once. `alone` are all
+/// addresses, and when each is connected on its own.
 pub(super) async fn drill(
     connector: &HappyEyeballsConnector,
     uri: &Uri,
-    addrs: &[SocketAddr],
-    best: impl Fn(Scenario) -> Option<Duration>,
+    alone: &[(SocketAddr, Option<Duration>)],
 ) -> Vec<DrillRun> {
-    let both = addrs.iter().any(SocketAddr::is_ipv4) && addrs.iter().any(SocketAddr::is_ipv6);
+    let addrs = || alone.iter().map(|(addr, _)| addr);
+    let both = addrs().any(SocketAddr::is_ipv4) && addrs().any(SocketAddr::is_ipv6);
     let scenarios = if both { &Scenario::WITH_BOTH_FAMILIES[..] } else { &Scenario::WITH_ONE_FAMILY };
     let runs = scenarios.iter().flat_map(|&scenario| Client::ALL.map(|client| (scenario, client)));
-    join_all(runs.map(|(scenario, client)| run(connector, uri, scenario, client, best(scenario)))).await
+    join_all(runs.map(|(scenario, client)| run(connector, uri, scenario, client, alone))).await
 }
 
 async fn run(
@@ -177,7 +178,7 @@ async fn run(
     uri: &Uri,
     scenario: Scenario,
     client: Client,
-    best: Option<Duration>,
+    alone: &[(SocketAddr, Option<Duration>)],
 ) -> DrillRun {
     let mut connector = connector.clone();
     let own = connector.config();
@@ -194,23 +195,28 @@ async fn run(
     let raced = timeout(DRILL_LIMIT, connector.race(uri, |dialer| Drilled { dialer, scenario })).await;
     let after = start.elapsed();
     let (outcome, cost) = match raced {
-        Ok(Ok((_, report))) => connected(&report, best),
+        Ok(Ok((_, report))) => connected(&report, scenario, alone),
         Ok(Err(error)) => (DrillOutcome::Failed { error: chain(&error), after }, None),
         Err(_) => (DrillOutcome::CutOff, None),
     };
     DrillRun { scenario, client, outcome, cost }
 }
 
-/// What a race took that was won, and what of it was not the winner's own time, or more than the best address takes. The
-/// winner's own was measured in the same moment, so that it counts if it is shorter.
-fn connected(report: &Report, best: Option<Duration>) -> (DrillOutcome, Option<Duration>) {
+/// What a race took that was won, and what of it was lost: the time until the winner started, and what it takes longer than
+/// the best address that the scenario spares. For that both were measured alone, as much goes on at once here.
+fn connected(
+    report: &Report,
+    scenario: Scenario,
+    alone: &[(SocketAddr, Option<Duration>)],
+) -> (DrillOutcome, Option<Duration>) {
     let after = report.elapsed();
     let Some(winner) = report.winner() else {
         return (DrillOutcome::Failed { error: "no winner".into(), after }, None);
     };
-    let own = after.saturating_sub(winner.start());
-    let needed = best.map_or(own, |best| best.min(own));
-    (DrillOutcome::Connected { addr: winner.addr(), after }, Some(after.saturating_sub(needed)))
+    let best = alone.iter().filter(|(addr, _)| scenario.spares(addr.ip())).filter_map(|(_, time)| *time).min();
+    let own = alone.iter().find(|(addr, _)| *addr == winner.addr()).and_then(|(_, time)| *time);
+    let longer = own.zip(best).map_or(Duration::ZERO, |(own, best)| own.saturating_sub(best));
+    (DrillOutcome::Connected { addr: winner.addr(), after }, Some(winner.start() + longer))
 }
 
 /// Dials, but not where the scenario says that nothing gets through.

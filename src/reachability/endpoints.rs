@@ -14,13 +14,20 @@ use crate::error::Error;
 use crate::race::Probed;
 use crate::report::{Failure, FailureKind, Report};
 
-/// The report of a race in which no packet can leave, so that it asks for all that there is to ask, and tries all that
-/// there is to try, without a pause.
-pub(super) async fn list(connector: &HappyEyeballsConnector, uri: &Uri) -> Result<Report, Error> {
+/// All that there is to ask and to try.
+pub(super) struct List {
+    pub(super) report: Report,
+    /// Whether the time ran out before all was answered.
+    pub(super) is_cut_off: bool,
+}
+
+/// By a race in which no packet can leave, so that it asks for all that there is to ask, and tries all that there is to
+/// try, without a pause.
+pub(super) async fn list(connector: &HappyEyeballsConnector, uri: &Uri) -> Result<List, Error> {
     match connector.race(uri, Listing).await {
         Ok((never, _)) => match never {},
         Err(error) => match error.report() {
-            Some(report) => Ok(Report::clone(report)),
+            Some(report) => Ok(List { report: Report::clone(report), is_cut_off: error.is_timeout() }),
             None => Err(error),
         },
     }

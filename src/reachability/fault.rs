@@ -121,9 +121,14 @@ impl Fault {
         Self { class, detail: detail.into() }
     }
 
-    /// Nothing came for so long.
+    /// It was not done after so long.
     pub(super) fn timed_out(class: FaultClass, after: std::time::Duration) -> Self {
-        Self::new(class, format!("nothing came for {} s", after.as_secs_f64()))
+        let words = match class {
+            // Somebody may have said something, if too slowly.
+            FaultClass::TlsStalled => "not done within",
+            _ => "nothing came for",
+        };
+        Self::new(class, format!("{words} {} s", after.as_secs_f64()))
     }
 
     /// Of an attempt that failed, in TLS or before.
@@ -168,7 +173,11 @@ impl Fault {
     }
 
     pub(super) fn of_status(status: StatusCode) -> Self {
-        Self::new(FaultClass::Status, status.to_string())
+        let words = match status.canonical_reason() {
+            Some(reason) => format!("{} {reason}", status.as_u16()),
+            None => status.as_u16().to_string(),
+        };
+        Self::new(FaultClass::Status, words)
     }
 }
 

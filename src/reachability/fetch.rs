@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 pub use self::http::{HttpError, Limits, Response};
 pub(super) use self::http::{Protocol, get};
+use super::fault::Fault;
 use super::patience;
 use crate::connector::HappyEyeballsConnector;
 use crate::error::Error;
@@ -41,7 +42,7 @@ impl Fetch {
     pub fn failure(&self) -> Option<String> {
         match (&self.error, &self.response) {
             (Some(error), _) => Some(error.to_string()),
-            (None, Some(response)) if response.status.is_server_error() => Some(format!("HTTP {}", response.status)),
+            (None, Some(response)) if response.has_failed() => Some(Fault::of_status(response.status).to_string()),
             _ => None,
         }
     }

@@ -249,10 +249,10 @@ struct Site<'a> {
 
 impl Site<'_> {
     async fn survey(&self) -> (Vec<Lookup>, Vec<AddressCheck>, Vec<ViaCheck>) {
-        let Ok(report) = endpoints::list(&self.checker.lister(), self.uri).await else { return Default::default() };
-        let endpoints = report.attempts();
+        let Ok(list) = endpoints::list(&self.checker.lister(), self.uri).await else { return Default::default() };
+        let endpoints = list.report.attempts();
         join3(
-            dns::lookups(&report, self.checker.dns_details.then_some(&self.checker.dns)),
+            dns::lookups(&list, self.checker.dns_details.then_some(&self.checker.dns)),
             join_all(endpoints.iter().map(|endpoint| self.address(endpoint))),
             join_all(self.checker.via.iter().map(|proxy| self.via(proxy, endpoints))),
         )
@@ -333,12 +333,8 @@ impl Site<'_> {
     }
 
     async fn drill(&self, addresses: &[AddressCheck]) -> Vec<DrillRun> {
-        let addrs: Vec<_> = addresses.iter().map(|address| address.addr).collect();
-        let best = |scenario: Scenario| {
-            let spared = addresses.iter().filter(|address| scenario.spares(address.addr.ip()));
-            spared.filter_map(|address| address.probe.connected()).min()
-        };
-        drill::drill(&self.checker.connector, self.uri, &addrs, best).await
+        let alone = addresses.iter().map(|address| (address.addr, address.probe.connected()));
+        drill::drill(&self.checker.connector, self.uri, &alone.collect::<Vec<_>>()).await
     }
 }
 

@@ -121,7 +121,7 @@ impl Request<'_> {
             return Err(Fault::of_http(error));
         }
         match &probe.response {
-            Some(response) if response.status.is_server_error() => Err(Fault::of_status(response.status)),
+            Some(response) if response.has_failed() => Err(Fault::of_status(response.status)),
             _ => Ok(()),
         }
     }

@@ -1,15 +1,20 @@
 //! What it all comes to.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::drill::{Client, DrillOutcome, DrillRun, Scenario};
+use super::fault::{Fault, FaultClass};
+use super::fetch::FetchError;
 use super::{AddressCheck, Check, ViaCheck};
 use crate::resolve::QueryKind;
 
 /// Below it a cost is the noise of the moment.
 const NOTICEABLE: Duration = Duration::from_millis(20);
+/// So many addresses are named that have one fault.
+const NAMED: usize = 3;
 /// A certificate that ends sooner is worth a word.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
@@ -57,18 +62,22 @@ impl Verdict {
 
 fn judge(check: &Check) -> (Level, String) {
     if let Some(why) = check.race.failure() {
-        return (Level::Down, nobody_serves(check).unwrap_or(why));
+        let unresolved = || unresolved(check.race.error.as_ref()?);
+        return (Level::Down, nobody_serves(check).or_else(unresolved).unwrap_or(why));
     }
     let mut wrong: Vec<String> = Vec::new();
     wrong.extend(check.lookups.iter().filter_map(|lookup| {
         let error = lookup.failure()?;
         Some(format!("{} lookup: {error}", lookup.kind))
     }));
-    let faulty = check.addresses.iter().filter_map(|address| Some((address, address.probe.fault.as_ref()?)));
+    let faulty = check.addresses.iter().filter_map(|address| Some((address.addr, address.probe.fault.as_ref()?)));
     let faulty: Vec<_> = faulty.filter(|(_, fault)| !fault.class.is_unchecked()).collect();
-    wrong.extend(faulty.iter().map(|(address, fault)| format!("{} {fault}", check.label(address.addr))));
+    let label = |(addr, fault): &(SocketAddr, _)| (check.label(*addr), *fault);
+    wrong.extend(by_fault(faulty.iter().map(label)));
     for via in &check.via {
-        wrong.extend(via.faults().map(|(what, fault)| format!("via {}: {what} {fault}", via.proxy)));
+        let faults =
+            via.faults().map(|(addr, fault)| (addr.map_or_else(|| "the name".into(), |addr| check.label(addr)), fault));
+        wrong.extend(by_fault(faults).into_iter().map(|fault| format!("via {}: {fault}", via.proxy)));
     }
     if wrong.is_empty() {
         return (Level::Ok, serving(check));
@@ -80,15 +89,59 @@ fn judge(check: &Check) -> (Level, String) {
     (Level::Degraded, reason)
 }
 
-/// What is wrong with each address that could be tried, where none serves.
+/// What is wrong with each address that could be tried, or with all if none could, where none serves.
 fn nobody_serves(check: &Check) -> Option<String> {
-    let tried = check.addresses.iter().filter_map(|address| match &address.probe.fault {
-        Some(fault) if fault.class.is_unchecked() => None,
-        fault => Some((address, fault.as_ref())),
-    });
-    let faults = tried.map(|(address, fault)| Some(format!("{} {}", check.label(address.addr), fault?)));
+    let faults = check.addresses.iter().map(|address| Some((check.label(address.addr), address.probe.fault.as_ref()?)));
     let faults = faults.collect::<Option<Vec<_>>>()?;
-    (!faults.is_empty()).then(|| format!("no address serves: {}", faults.join("; ")))
+    let tried: Vec<_> = faults.iter().filter(|(_, fault)| !fault.class.is_unchecked()).cloned().collect();
+    match (&*tried, &*faults) {
+        ([], []) => None,
+        // The reasons of policies name the address.
+        ([], all) if all.iter().all(|(_, fault)| fault.class == FaultClass::Denied) => {
+            let reasons: Vec<_> = all.iter().map(|(_, fault)| &*fault.detail).collect();
+            Some(format!("every address is denied: {}", reasons.join("; ")))
+        }
+        ([], _) => Some(format!("no address can be checked: {}", by_fault(faults).join("; "))),
+        _ => Some(format!("no address serves: {}", by_fault(tried).join("; "))),
+    }
+}
+
+/// Those that have the same fault together, in the order of the first.
+fn by_fault<'a>(faulty: impl IntoIterator<Item = (String, &'a Fault)>) -> Vec<String> {
+    let mut groups: Vec<(&Fault, Vec<String>)> = Vec::new();
+    for (label, fault) in faulty {
+        match groups.iter_mut().find(|(known, _)| *known == fault) {
+            Some((_, labels)) => labels.push(label),
+            None => groups.push((fault, vec![label])),
+        }
+    }
+    let words = groups.into_iter().map(|(fault, labels)| match labels.len().saturating_sub(NAMED) {
+        0 => format!("{} {fault}", labels.join(", ")),
+        more => format!("{} and {more} more {fault}", labels[..NAMED].join(", ")),
+    });
+    words.collect()
+}
+
+/// Why a connect came to no address, without what the error tells of each lookup besides.
+fn unresolved(error: &FetchError) -> Option<String> {
+    let FetchError::Connect(error) = error else { return None };
+    let report = error.report().filter(|report| report.attempts().is_empty())?;
+    let queries = report.queries().iter().filter(|query| query.kind() != QueryKind::Https);
+    let failures = queries.filter_map(|query| {
+        let why = match query.result() {
+            Some(Ok(_)) => return None,
+            Some(Err(error)) => error.to_string(),
+            None => "no answer in time".into(),
+        };
+        Some((format!("{} {}", query.kind(), query.name().trim_end_matches('.')), why))
+    });
+    let failures: Vec<_> = failures.collect();
+    let why = match &*failures {
+        [] => error.source().filter(|_| error.is_dns())?.to_string(),
+        [(_, why), rest @ ..] if rest.iter().all(|(_, other)| other == why) => why.clone(),
+        several => several.iter().map(|(what, why)| format!("{what}: {why}")).collect::<Vec<_>>().join("; "),
+    };
+    Some(format!("name not resolved: {why}"))
 }
 
 fn serving(check: &Check) -> String {
@@ -148,13 +201,19 @@ fn notes(check: &Check) -> Vec<String> {
         notes.push("no A: IPv4-only users cannot reach it".into());
     }
     for (family, of) in [("IPv6", SocketAddr::is_ipv6 as fn(&SocketAddr) -> bool), ("IPv4", SocketAddr::is_ipv4)] {
-        let mut faults =
-            check.addresses.iter().filter(|address| of(&address.addr)).map(|it| &it.probe.fault).peekable();
-        let class = faults.peek().and_then(|fault| Some(fault.as_ref()?.class));
-        if let Some(class) = class.filter(|class| class.is_unchecked())
-            && faults.all(|fault| fault.as_ref().is_some_and(|fault| fault.class.is_unchecked()))
-        {
-            notes.push(format!("{family} not checked: {class}"));
+        let of_family: Vec<_> = check.addresses.iter().filter(|address| of(&address.addr)).collect();
+        let faults = of_family.iter().filter_map(|address| address.probe.fault.as_ref());
+        let unchecked: Vec<_> = faults.filter(|fault| fault.class.is_unchecked()).collect();
+        match (&*unchecked, of_family.len()) {
+            ([], _) => {}
+            ([first, ..], all) if unchecked.len() == all => {
+                // Of a failure of this host's own its class says nothing.
+                let why = if first.class == FaultClass::Local { first.to_string() } else { first.class.to_string() };
+                notes.push(format!("{family} not checked: {why}"));
+            }
+            ([first, ..], all) => {
+                notes.push(format!("{} of {all} {family} addresses not checked: {first}", unchecked.len()));
+            }
         }
     }
     notes.extend(check.via.iter().filter_map(ViaCheck::note));

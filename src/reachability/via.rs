@@ -144,15 +144,15 @@ pub struct ViaCheck {
 }
 
 impl ViaCheck {
-    /// What is wrong, as seen from the proxy: with the name, and with each address.
-    pub(super) fn faults(&self) -> impl Iterator<Item = (String, &Fault)> {
+    /// What is wrong, as seen from the proxy: with the name, which has no address here, and with each address.
+    pub(super) fn faults(&self) -> impl Iterator<Item = (Option<SocketAddr>, &Fault)> {
         let without_ipv6 = self.lacks_ipv6();
         let missing = move |is_ipv6: bool, probe: &Probe| without_ipv6 && is_ipv6 && is_unreachable(probe);
         let only_ipv6 = self.addresses.iter().all(|(addr, _)| addr.is_ipv6());
         let by_name = self.by_name.iter().filter(move |probe| !missing(only_ipv6, probe));
         let addresses = self.addresses.iter().filter(move |(addr, probe)| !missing(addr.is_ipv6(), probe));
-        let by_name = by_name.filter_map(|probe| Some(("the name".to_owned(), probe.fault.as_ref()?)));
-        let addresses = addresses.filter_map(|(addr, probe)| Some((addr.to_string(), probe.fault.as_ref()?)));
+        let by_name = by_name.filter_map(|probe| Some((None, probe.fault.as_ref()?)));
+        let addresses = addresses.filter_map(|(addr, probe)| Some((Some(*addr), probe.fault.as_ref()?)));
         by_name.chain(addresses).filter(|(_, fault)| fault.class != FaultClass::Proxy)
     }
 
@@ -173,10 +173,13 @@ impl ViaCheck {
     }
 }
 
-/// Whether the proxy says that it found no way. Some have only a general failure for it.
+/// Whether the proxy says that it found no way. Some have only a general failure for it; OpenSSH says that it is
+/// connected before it tries, and then closes.
 fn is_unreachable(probe: &Probe) -> bool {
-    let class = probe.fault.as_ref().map(|fault| fault.class);
-    probe.tcp.is_none() && matches!(class, Some(FaultClass::Unreachable | FaultClass::Other))
+    match probe.fault.as_ref().map(|fault| fault.class) {
+        Some(FaultClass::Unreachable | FaultClass::Other) => probe.tcp.is_none(),
+        class => class == Some(FaultClass::Closed),
+    }
 }
 
 /// One connection through a proxy.
@@ -195,7 +198,11 @@ impl<'a> Tunnel<'a> {
     /// Has the proxy connect to `target`.
     pub(super) async fn open(&self, target: TargetAddr<'_>) -> Result<TokioIo<MaybeHttpsStream>, Fault> {
         let connect = self.connector.clone().connect(self.proxy.uri.clone()).await;
-        let stream = connect.map_err(|error| Fault::new(FaultClass::Proxy, chain(&error)))?;
+        let stream = connect.map_err(|error| {
+            // What was tried, and how the resolver has it, would be too much.
+            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            Fault::new(FaultClass::Proxy, format!("the proxy: {why}"))
+        })?;
         let mut stream = TokioIo::new(stream);
         let watched = Watched { stream: &mut stream, asked: &self.asked };
         let asked = match &self.proxy.credentials {

@@ -30,6 +30,8 @@ pub enum Answer {
     /// Says nothing.
     Stall,
     Close,
+    /// Says that it is connected before it has tried, as OpenSSH does, then closes.
+    Boast,
 }
 
 /// How the proxy greets.
@@ -160,6 +162,7 @@ async fn serve(mut stream: TcpStream, rules: &Rules, log: &watch::Sender<Log>) -
         Answer::Code(code) => return reply(&mut stream, code).await,
         Answer::Stall => return drain(&mut stream).await,
         Answer::Close => return Ok(()),
+        Answer::Boast => return reply(&mut stream, 0).await,
     }
     let Some(addr) = addr else { return reply(&mut stream, 4).await };
     match TcpStream::connect(addr).await {

@@ -27,14 +27,14 @@ async fn each_fault_of_https_has_its_class() {
     let cases = [
         (Site::Refused, FaultClass::Refused, "refused"),
         (Site::Silent, FaultClass::Silent, "silent (filtered): nothing came for 2 s"),
-        (faulty(Behaviour::Stall), FaultClass::TlsStalled, "TLS stalled: nothing came for 2 s"),
+        (faulty(Behaviour::Stall), FaultClass::TlsStalled, "TLS stalled: not done within 2 s"),
         (faulty(Behaviour::Close), FaultClass::Closed, "connection closed: "),
         (faulty(Behaviour::ResetHello), FaultClass::Closed, "connection closed: "),
         (faulty(Behaviour::Garbage), FaultClass::Tls, "TLS failed: "),
         (certificate(Certificate::Expired), FaultClass::Certificate, "wrong certificate: "),
         (certificate(Certificate::OtherName), FaultClass::Certificate, "wrong certificate: "),
         (certificate(Certificate::UnknownRoot), FaultClass::Certificate, "wrong certificate: "),
-        (faulty(Behaviour::Mute), FaultClass::HttpStalled, "no HTTP response: nothing came for 2 s"),
+        (faulty(Behaviour::Mute), FaultClass::HttpStalled, "no HTTP response: no whole head within 2 s"),
         (faulty(Behaviour::Status(500)), FaultClass::Status, "HTTP error: 500 Internal Server Error"),
         (faulty(Behaviour::Status(404)), FaultClass::Status, "HTTP error: 404 Not Found"),
     ];

@@ -10,7 +10,7 @@ use hyper_happy_eyeballs::resolve::{QueryKind, ResolveErrorKind};
 
 use crate::host::{HOST, HTTPS, Host, V4};
 use crate::lab::Reply;
-use crate::{at, builder, check, check_by, checker_of};
+use crate::{PATIENCE, at, builder, check, check_by, checker_of};
 
 fn lookup(check: &Check, kind: QueryKind) -> &Lookup {
     check.lookups.iter().find(|lookup| lookup.kind == kind).unwrap_or_else(|| panic!("{kind} was not asked for"))
@@ -54,7 +54,7 @@ async fn a_name_that_does_not_exist_is_down() {
     assert_eq!(error_kind(lookup(&check, QueryKind::Aaaa)), Some(ResolveErrorKind::NxDomain));
     assert!(check.addresses.is_empty());
     assert_eq!(check.verdict.level, Level::Down);
-    assert!(check.verdict.reason.contains("dns error"), "{}", check.verdict.reason);
+    assert_eq!(check.verdict.reason, "name not resolved: the name does not exist (NXDOMAIN)");
 }
 
 #[tokio::test]
@@ -77,6 +77,31 @@ async fn a_lookup_that_fails_degrades() {
     assert!(at(&check, V4[0]).probe.is_good());
     assert_eq!(check.verdict.level, Level::Degraded);
     assert!(check.verdict.reason.starts_with("AAAA lookup: "), "{}", check.verdict.reason);
+}
+
+#[tokio::test]
+async fn lookups_that_fail_differently_are_told_apart() {
+    let host = Host::with(HTTPS).await;
+    host.dns.set(HOST, RecordType::A, Reply::serv_fail());
+    let expected = format!(
+        "name not resolved: AAAA {HOST}: no records of this type (NODATA); A {HOST}: the server failed (SERVFAIL)"
+    );
+    assert_eq!(check(&host).await.verdict.reason, expected);
+}
+
+/// The time is shorter than that of a lookup.
+#[tokio::test]
+async fn a_lookup_without_an_answer_degrades() {
+    let host = Host::with(HTTPS).await;
+    host.dns.set(HOST, RecordType::AAAA, Reply::never());
+    let degraded = check(&host).await;
+    let lookup = lookup(&degraded, QueryKind::Aaaa);
+    assert_eq!(error_kind(lookup), Some(ResolveErrorKind::Timeout));
+    assert!(lookup.end >= Some(PATIENCE), "{lookup:?}");
+    assert_eq!(degraded.verdict.level, Level::Degraded);
+    assert_eq!(degraded.verdict.reason, "AAAA lookup: no answer in time");
+    host.dns.set(HOST, RecordType::A, Reply::never());
+    assert_eq!(check(&host).await.verdict.reason, "name not resolved: no answer in time");
 }
 
 /// hickory answers for 127.0.0.0/8 itself, so these are of documentation. From 127.0.0.1 the kernel sends them nothing.

@@ -40,7 +40,8 @@ async fn a_site_inside_is_not_touched_by_public_only() {
     assert_eq!(proxy.accepted(), 0);
     assert!(check.drill.is_empty());
     assert_eq!(check.verdict.level, Level::Down);
-    assert!(check.verdict.reason.contains("every address is denied"), "{}", check.verdict.reason);
+    let expected = "every address is denied: 127.0.0.8 is loopback (RFC 1122); 127.0.0.9 is loopback (RFC 1122)";
+    assert_eq!(check.verdict.reason, expected);
 }
 
 #[tokio::test]
@@ -70,6 +71,8 @@ async fn a_denied_address_is_left_alone_beside_others() {
     assert_eq!(check.drill.len(), 3);
     assert_untouched(host.sites.server(V4[0])).await;
     assert_eq!(check.verdict.level, Level::Ok, "{:?}", check.verdict);
+    let note = "1 of 2 IPv4 addresses not checked: denied: not this one";
+    assert!(check.verdict.notes.iter().any(|other| other == note), "{:?}", check.verdict);
 }
 
 /// hickory answers for 127.0.0.0/8 itself, so these are of documentation. From 127.0.0.1 the kernel sends them nothing.

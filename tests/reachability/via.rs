@@ -103,6 +103,9 @@ async fn replies_of_the_proxy_are_told_apart() {
         assert!(fault.starts_with(words), "{fault}");
         let degrades = expected != FaultClass::Proxy;
         assert_eq!(check.verdict.level, if degrades { Level::Degraded } else { Level::Ok }, "{code}");
+        if degrades {
+            assert_eq!(check.verdict.reason, format!("via {}: the name, 127.0.0.8 {fault}", via.proxy));
+        }
         let note = format!("via {}: {fault}", via.proxy);
         assert_eq!(notes(&check), if degrades { vec![] } else { vec![&*note] }, "{code}");
     }
@@ -142,6 +145,8 @@ async fn a_proxy_that_does_not_do_its_work_says_nothing_of_the_site() {
     let expected = check.via.iter().map(|via| format!("via {}: not checked: ", via.proxy));
     assert!(notes(&check).iter().zip(expected).all(|(note, expected)| note.starts_with(&expected)));
     assert_eq!(notes(&check).len(), addrs.len() + 1);
+    let nowhere = "via socks5h://nowhere.lab.test:1080: not checked: the proxy: the name does not exist (NXDOMAIN)";
+    assert_eq!(notes(&check).last(), Some(&nowhere));
 }
 
 #[tokio::test]
@@ -192,8 +197,8 @@ async fn a_proxy_without_ipv6_is_a_note() {
     }
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
     let host = Host::open([(V4[0], HTTPS), (v6, HTTPS)]).await;
-    for code in [1, 3, 4] {
-        let check = check_with(&host, Rules::default().answer(v6, Answer::Code(code))).await;
+    for answer in [Answer::Code(1), Answer::Code(3), Answer::Code(4), Answer::Boast] {
+        let check = check_with(&host, Rules::default().answer(v6, answer)).await;
         assert_eq!(check.verdict.level, Level::Ok, "{:?}", check.verdict);
         assert_eq!(notes(&check), [format!("via {}: no IPv6 there", check.via[0].proxy)]);
     }

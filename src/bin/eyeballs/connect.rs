@@ -13,6 +13,7 @@ use hyper_happy_eyeballs::{
 use crate::args::{ConnectOptions, Override, Strategy};
 use crate::exit::Fault;
 use crate::tls;
+use crate::words::bare;
 
 /// The connect timeouts where the user has given none. Whoever checks wants to know, whoever fetches wants to have.
 const GET_TIMEOUT: Duration = Duration::from_secs(30);
@@ -160,7 +161,6 @@ fn config(options: &ConnectOptions, timeout: Duration) -> Result<Config, Fault> 
 
 /// Whether two names are of one host.
 fn is_host(one: &str, other: &str) -> bool {
-    let bare = |name| str::strip_suffix(name, ".").unwrap_or(name);
     bare(one).eq_ignore_ascii_case(bare(other))
 }
 

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
+    raise_descriptor_limit();
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -56,6 +57,21 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Many sites at once, each with many addresses, may have more sockets open than the soft limit allows, which is often
+/// 1024 for the sake of programs that use select(2).
+#[cfg(unix)]
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Where it cannot be, what there is has to do.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_descriptor_limit() {}
 
 /// Says on stderr what is wrong. That nobody listens there is no error.
 fn complain(what: std::fmt::Arguments<'_>) {

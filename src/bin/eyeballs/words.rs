@@ -2,6 +2,11 @@
 
 use http::Version;
 
+/// A name without the final dot of DNS.
+pub(crate) fn bare(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
+}
+
 pub(crate) fn http_version(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "HTTP/0.9",

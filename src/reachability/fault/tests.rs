@@ -75,11 +75,11 @@ impl StdError for Step {
 
 #[test]
 fn without_icmp_the_system_has_the_word() {
-    let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-    let fault = Fault::of(&Failure::new(FailureKind::Refused, refused()));
-    assert_eq!((fault.class, fault.detail), (FaultClass::Refused, String::new()));
-    let denied = io::Error::from(io::ErrorKind::PermissionDenied);
-    assert_eq!(class(FailureKind::Unreachable, denied), FaultClass::Unreachable);
+    let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+    let fault = Fault::of(&Failure::new(FailureKind::Unreachable, denied()));
+    assert_eq!((fault.class, fault.detail), (FaultClass::Unreachable, denied().to_string()));
+    let refused = Fault::of(&Failure::new(FailureKind::Refused, io::Error::from(io::ErrorKind::ConnectionRefused)));
+    assert_eq!((refused.class, &*refused.detail), (FaultClass::Refused, ""), "there is no more to say");
     assert_eq!(class(FailureKind::TimedOut, io::ErrorKind::TimedOut.into()), FaultClass::Silent);
 }
 

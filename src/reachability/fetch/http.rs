@@ -97,14 +97,16 @@ pub struct HttpError(Cause);
 enum Cause {
     Hyper(hyper::Error),
     Request(http::Error),
+    /// No head, or none that was whole.
+    Headless(Duration),
     Stalled(Duration),
     TooLong(u64),
 }
 
 impl HttpError {
-    /// Nothing came for as long as the [`Limits`] allow.
+    /// What had to come did not within the time that the [`Limits`] allow.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0, Cause::Stalled(_))
+        matches!(self.0, Cause::Headless(_) | Cause::Stalled(_))
     }
 }
 
@@ -162,27 +164,33 @@ where
     match protocol {
         Protocol::Http1 => {
             let request = request.header(header::HOST, authority).header(header::CONNECTION, "close");
-            let (mut sender, connection) = limits.patiently(http1::handshake(stream)).await?;
+            let (mut sender, connection) = limits.patiently(http1::handshake(stream), Cause::Headless).await?;
             let driven = Driven::spawn(connection);
             let request = request.body(Empty::<Bytes>::new()).map_err(unfit)?;
-            Ok((limits.patiently(sender.send_request(request)).await?, driven))
+            Ok((limits.patiently(sender.send_request(request), Cause::Headless).await?, driven))
         }
         Protocol::Http2 => {
             let uri = Uri::builder().scheme(origin.scheme()).authority(authority).path_and_query(path);
             let request = request.uri(uri.build().map_err(unfit)?);
-            let (mut sender, connection) = limits.patiently(http2::handshake(TokioExecutor::new(), stream)).await?;
+            let (mut sender, connection) =
+                limits.patiently(http2::handshake(TokioExecutor::new(), stream), Cause::Headless).await?;
             let driven = Driven::spawn(connection);
             let request = request.body(Empty::<Bytes>::new()).map_err(unfit)?;
-            Ok((limits.patiently(sender.send_request(request)).await?, driven))
+            Ok((limits.patiently(sender.send_request(request), Cause::Headless).await?, driven))
         }
     }
 }
 
 impl Response {
+    /// Whether its status says that the server has failed. HTTP has none from 600 on (RFC 9110 section 15), but servers do.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.status.as_u16() >= 500
+    }
+
     async fn read(&mut self, incoming: &mut Incoming, limits: Limits) -> Result<(), HttpError> {
         loop {
             let frame = async { incoming.frame().await.transpose() };
-            let Some(frame) = limits.patiently(frame).await? else { return Ok(()) };
+            let Some(frame) = limits.patiently(frame, Cause::Stalled).await? else { return Ok(()) };
             let Ok(data) = frame.into_data() else { continue };
             let room = KEPT - self.body.len();
             self.body.extend_from_slice(&data[..data.len().min(room)]);
@@ -215,10 +223,14 @@ impl Drop for Driven {
 }
 
 impl Limits {
-    async fn patiently<T>(self, work: impl Future<Output = hyper::Result<T>>) -> Result<T, HttpError> {
+    async fn patiently<T>(
+        self,
+        work: impl Future<Output = hyper::Result<T>>,
+        late: impl FnOnce(Duration) -> Cause,
+    ) -> Result<T, HttpError> {
         match timeout(self.patience, work).await {
             Ok(done) => done.map_err(|error| HttpError(Cause::Hyper(error))),
-            Err(_) => Err(HttpError(Cause::Stalled(self.patience))),
+            Err(_) => Err(HttpError(late(self.patience))),
         }
     }
 }
@@ -243,6 +255,7 @@ impl fmt::Display for HttpError {
         match &self.0 {
             Cause::Hyper(error) => error.fmt(f),
             Cause::Request(error) => error.fmt(f),
+            Cause::Headless(patience) => write!(f, "no whole head within {} s", patience.as_secs_f64()),
             Cause::Stalled(patience) => write!(f, "nothing came for {} s", patience.as_secs_f64()),
             Cause::TooLong(most) => write!(f, "the body is longer than {} MiB", most >> 20),
         }
@@ -254,7 +267,7 @@ impl StdError for HttpError {
         match &self.0 {
             Cause::Hyper(error) => error.source(),
             Cause::Request(error) => error.source(),
-            Cause::Stalled(_) | Cause::TooLong(_) => None,
+            Cause::Headless(_) | Cause::Stalled(_) | Cause::TooLong(_) => None,
         }
     }
 }

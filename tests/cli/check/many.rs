@@ -4,15 +4,15 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdout};
+use tokio::process::{Child, ChildStdout, Command};
 
 use super::check;
 use crate::host::{HTTPS, Host, V4};
 use crate::lab::Site;
-use crate::tool::{Get, TempFile, eyeballs};
+use crate::tool::{Get, TempFile, eyeballs, output};
 
 /// `check` that runs, and the lines of its stdout.
-fn started(mut command: tokio::process::Command) -> (Child, tokio::io::Lines<BufReader<ChildStdout>>) {
+fn started(mut command: Command) -> (Child, tokio::io::Lines<BufReader<ChildStdout>>) {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     (child, lines)
@@ -64,7 +64,7 @@ async fn two_hundred_sites_are_soon_done() {
     let get = Get::new(&host);
     let args = ["--connect-timeout", "30", "--parallel", "50", "--targets", file.path(), "--json"];
     let start = Instant::now();
-    let run = crate::tool::output(get.command_of("check", &args)).await;
+    let run = output(get.command_of("check", &args)).await;
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(run.lines().len(), 200);
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
@@ -125,4 +125,22 @@ async fn a_stdout_that_cannot_be_written_is_said() {
     let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(74));
     assert!(String::from_utf8(output.stderr).unwrap().contains("stdout cannot be written"));
+}
+
+/// A soft limit is often there for the sake of programs that use select(2); what finds no descriptor is not checked.
+#[cfg(unix)]
+#[tokio::test]
+async fn descriptors_are_not_limited_to_the_soft_limit() {
+    let host = Host::open(V4.map(|ip| (ip, HTTPS))).await;
+    let get = Get::new(&host);
+    let url = host.uri("https");
+    let check = get.command_of("check", &["--json", &url, &url, &url]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 16; exec \"$0\" \"$@\""]).arg(check.as_std().get_program());
+    limited.args(check.as_std().get_args());
+    let run = output(limited).await;
+    for line in run.lines() {
+        assert_eq!(line["verdict"], "ok", "{line}");
+        assert!(line["addresses"].as_array().unwrap().iter().all(|address| address["probe"]["ok"] == true), "{line}");
+    }
 }

@@ -44,7 +44,7 @@ async fn a_check_is_drawn() {
         "DNS name time TTL",
         "HTTPS www.lab.test T - no such name",
         "AAAA www.lab.test T - no records",
-        "A www.lab.test T 60 s CNAME edge.lab.test.",
+        "A www.lab.test T 60 s CNAME edge.lab.test",
         "127.0.0.8 127.0.0.9",
         "",
         "Address status TCP TLS server ping",

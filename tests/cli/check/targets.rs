@@ -17,7 +17,7 @@ fn urls(run: &Run) -> Vec<Value> {
 async fn a_file_has_one_a_line() {
     let host = Host::with(HTTPS).await;
     let url = host.uri("https");
-    let file = TempFile::new("sites", "txt", &format!("# of the lab\n\n  {url}  \r\n#{url}\n{url}?second"));
+    let file = TempFile::new("sites", "txt", &format!("\u{feff}# of the lab\n\n  {url}  \r\n#{url}\n{url}?second"));
     let run = check(&host, &["--no-drill", "--json", "--targets", file.path(), &format!("{url}?first")]).await;
     assert_eq!(run.code, 0, "{run:?}");
     let expected = [format!("{url}?first"), url.clone(), format!("{url}?second")];

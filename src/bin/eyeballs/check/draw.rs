@@ -14,6 +14,7 @@ use crate::get::draw::{asked, list, race, status, unresolved};
 use crate::table::{Align, Cell, Row, Table};
 use crate::terminal::Canvas;
 use crate::waterfall::{BAD, BOLD, DIM, GOOD, Tone, clean, millis, wrapped};
+use crate::words::bare;
 
 const WARNING: Style = AnsiColor::Yellow.on_default();
 /// The longest level and two blanks.
@@ -121,7 +122,8 @@ fn dns(check: &Check, canvas: Canvas) -> String {
 fn answers(lookup: &Lookup) -> Vec<Cell> {
     let mut texts = Vec::new();
     if !lookup.aliases.is_empty() {
-        texts.push(Cell::new(clean(&format!("CNAME {}", lookup.aliases.join(" -> "))), DIM));
+        let names: Vec<_> = lookup.aliases.iter().map(|name| bare(name)).collect();
+        texts.push(Cell::new(clean(&format!("CNAME {}", names.join(" -> "))), DIM));
     }
     texts.push(match &lookup.result {
         Err(error) => {
@@ -222,12 +224,12 @@ fn facts(address: &AddressCheck) -> Vec<Cell> {
         texts.push(Cell::new(clean(&format!("ping {fault}")), DIM));
     }
     let mut facts = Vec::new();
-    facts.extend(target.as_ref().map(|target| format!("of {}", target.strip_suffix('.').unwrap_or(target))));
+    facts.extend(target.as_ref().map(|target| format!("of {}", bare(target))));
     facts.extend(probe.certificate.as_ref().map(|certificate| {
         let name = certificate.names.first().unwrap_or(&certificate.subject);
         format!("certificate {name} until {:#}", certificate.not_after)
     }));
-    let names = pointers.iter().flatten().flatten().map(|name| name.strip_suffix('.').unwrap_or(name));
+    let names = pointers.iter().flatten().flatten().map(|name| bare(name));
     let names: Vec<_> = names.collect();
     if !names.is_empty() {
         facts.push(format!("PTR {}", list(&names, " ")));

@@ -48,7 +48,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
 
-    /// Check so many at once
+    /// Check so many at once; for exact times 1, as each has some of the work of the others in its own
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1000), default_value_t = 10)]
     parallel: u16,
 
@@ -200,6 +200,8 @@ fn targets(args: &CheckArgs) -> Result<Vec<String>, Fault> {
     if let Some(path) = &args.targets {
         let fault = |what: &str| Fault::usage(format!("--targets {}: {what}", path.display()));
         let text = read(path).map_err(|error| fault(&error.to_string()))?;
+        // Some editors begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let before = targets.len();
         targets.extend(lines.map(str::to_owned));

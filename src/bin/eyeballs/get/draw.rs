@@ -11,7 +11,7 @@ use hyper_happy_eyeballs::{Origin, Report, TlsInfo};
 use super::fetch::Failure;
 use crate::terminal::Canvas;
 use crate::waterfall::{self, BAD, BOLD, DIM, GOOD, Mark, Row, Span, Tone, clean, millis, wrapped};
-use crate::words::http_version;
+use crate::words::{bare, http_version};
 
 /// Addresses or records of an answer that a row names.
 const SHOWN: usize = 4;
@@ -77,7 +77,7 @@ pub(crate) fn unresolved(error: &ResolveError) -> (String, Tone) {
 
 /// The name that was asked for, as people want to see it.
 pub(crate) fn asked<'a>(name: &'a str, origin: &Origin) -> &'a str {
-    let name = name.strip_suffix('.').unwrap_or(name);
+    let name = bare(name);
     // Where HTTPS records of another port than 443 are (RFC 9460 section 9.1); it is that of the URL.
     name.strip_prefix(&format!("_{}._https.", origin.port())).unwrap_or(name)
 }
@@ -135,7 +135,7 @@ fn attempt(attempt: &AttemptReport, report: &Report) -> Row {
         _ => (format!("{stage} unanswered"), Tone::Lost),
     };
     if let Some(target) = attempt.target() {
-        let _ = write!(text, ", of {}", target.strip_suffix('.').unwrap_or(target));
+        let _ = write!(text, ", of {}", bare(target));
     }
     // The port of the URL would be in every row.
     let addr = attempt.addr();

@@ -114,7 +114,6 @@ pub(crate) async fn run(mut args: ServeArgs) -> Result<ExitCode, Fault> {
     let own = Own::new().map_err(|error| Fault::system(format!("no metrics: {error}")))?;
     let prober = Arc::new(Prober::new(checkers, args.timeout, args.max_probes, own));
 
-    raise_descriptor_limit();
     let fault = |error| Fault::system(format!("cannot listen on {}: {error}", args.listen));
     let listener = TcpListener::bind(args.listen).await.map_err(fault)?;
     let addr = listener.local_addr().map_err(fault)?;
@@ -139,21 +138,6 @@ pub(crate) async fn run(mut args: ServeArgs) -> Result<ExitCode, Fault> {
     }
     Ok(ExitCode::SUCCESS)
 }
-
-/// Probes of sites with many addresses may have more sockets open than the soft limit allows, which is often 1024 for the
-/// sake of programs that use select(2).
-#[cfg(unix)]
-fn raise_descriptor_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Where it cannot be, what there is has to do.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-}
-
-#[cfg(not(unix))]
-fn raise_descriptor_limit() {}
 
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {

@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use super::bars::{self, Axis, legend};
 use crate::get::draw::{asked, unresolved};
 use crate::waterfall::{Mark, Row, Span, Tone, millis};
-use crate::words::http_version;
+use crate::words::{bare, http_version};
 
 /// A certificate that ends sooner has the colour of a warning.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -232,9 +232,4 @@ pub(super) fn ms(time: Duration) -> Markup {
 
 fn is_negative(kind: ResolveErrorKind) -> bool {
     matches!(kind, ResolveErrorKind::NoData | ResolveErrorKind::NxDomain)
-}
-
-/// A name without the final dot of DNS.
-fn bare(name: &str) -> &str {
-    name.strip_suffix('.').unwrap_or(name)
 }
