@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::event::{AttemptId, Family, Lesson, Rtt};
+use super::event::{AttemptId, Family, Lesson};
 use super::groups::Endpoint;
+use super::order::Order;
 use crate::config::{Config, FLOOR_ATTEMPT_DELAY, LONGEST_DELAY, MAX_ENDPOINTS, Pacing};
 use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind};
 
@@ -26,10 +27,6 @@ struct Attempt {
     addr: SocketAddr,
     target: Option<Arc<str>>,
     started: Instant,
-    /// How long the next start waits if nothing happens.
-    delay: Duration,
-    /// After that it counts as silent: a far host is given the time that it is known to take.
-    patience: Duration,
     tcp: Option<Tcp>,
     /// When TLS began: with TCP, or later where it has to wait.
     handshake: Option<Instant>,
@@ -44,25 +41,9 @@ struct Tcp {
 }
 
 impl Attempts {
-    pub(super) fn start(
-        &mut self,
-        addr: SocketAddr,
-        target: Option<Arc<str>>,
-        known_rtt: Option<Rtt>,
-        delay: Duration,
-        now: Instant,
-    ) -> AttemptId {
-        self.list.push(Attempt {
-            addr,
-            target,
-            started: now,
-            delay,
-            patience: known_rtt.map_or(delay, |rtt| delay.max(3 * rtt.smoothed.min(LONGEST_DELAY))),
-            tcp: None,
-            handshake: None,
-            ended: None,
-            outcome: AttemptOutcome::Pending,
-        });
+    pub(super) fn start(&mut self, addr: SocketAddr, target: Option<Arc<str>>, now: Instant) -> AttemptId {
+        let outcome = AttemptOutcome::Pending;
+        self.list.push(Attempt { addr, target, started: now, tcp: None, handshake: None, ended: None, outcome });
         AttemptId(self.list.len() - 1)
     }
 
@@ -155,6 +136,7 @@ impl Attempts {
         &self,
         ordered: &[Endpoint],
         ready: Instant,
+        order: &Order,
         config: &Config,
     ) -> Option<(Endpoint, Instant)> {
         let in_flight = self.in_flight().count();
@@ -166,7 +148,7 @@ impl Attempts {
         let floor = last.started + FLOOR_ATTEMPT_DELAY;
         match config.pacing {
             Pacing::Staggered => {
-                let due = if in_flight == 0 || last.has_failed() { floor } else { self.staggered(last, config) };
+                let due = if in_flight == 0 || last.has_failed() { floor } else { self.staggered(last, order, config) };
                 Some((unstarted.next()?, due))
             }
             Pacing::Sequential => Some((unstarted.next().filter(|_| in_flight == 0)?, floor)),
@@ -189,14 +171,14 @@ impl Attempts {
 
     /// One Connection Attempt Delay after the last start; later while a handshake that has come as far as TLS can be
     /// expected to finish, "extending the timer" (v3 draft section 6.1), up to the maximum delay.
-    fn staggered(&self, last: &Attempt, config: &Config) -> Instant {
+    fn staggered(&self, last: &Attempt, order: &Order, config: &Config) -> Instant {
         let in_flight = self.list.iter().filter(|attempt| attempt.is_in_flight());
         let extended = in_flight.filter_map(|attempt| attempt.tcp.zip(attempt.handshake)).map(|(tcp, begun)| {
             let estimate = 2 * tcp.rtt.unwrap_or(UNKNOWN_RTT).min(LONGEST_DELAY) + HANDSHAKE_COMPUTATION;
             begun + estimate.max(MIN_HANDSHAKE_ESTIMATE)
         });
         let latest = last.started + config.clamped_max_attempt_delay();
-        let regular = last.started + last.delay;
+        let regular = last.started + config.attempt_delay_for(order.rtt(last.addr));
         extended.map(|at| at.min(latest)).fold(regular, Instant::max)
     }
 
@@ -213,13 +195,20 @@ impl Attempts {
     pub(super) fn lessons(
         &self,
         won: Option<AttemptId>,
-        is_known: impl Fn(SocketAddr) -> bool + Copy,
+        order: &Order,
+        config: &Config,
     ) -> impl Iterator<Item = (SocketAddr, Lesson)> {
         let winner = won.and_then(|id| self.list.get(id.0));
         let won = winner.and_then(|winner| Some(winner.tcp?.up - winner.started));
         let lessons = move |reached| {
-            let known = self.list.iter().filter(move |attempt| is_known(attempt.addr));
-            let all = known.filter_map(move |attempt| Some((attempt.addr, attempt.lesson(won)?)));
+            let known = self.list.iter().filter(|attempt| order.knows(attempt.addr));
+            let all = known.filter_map(move |attempt| {
+                let rtt = order.rtt(attempt.addr);
+                // A far host is given the time that it is known to take.
+                let delay = config.attempt_delay_for(rtt);
+                let patience = rtt.map_or(delay, |rtt| delay.max(3 * rtt.smoothed.min(LONGEST_DELAY)));
+                Some((attempt.addr, attempt.lesson(won, patience)?))
+            });
             all.filter(move |(_, lesson)| matches!(lesson, Lesson::Reached { .. }) == reached)
         };
         lessons(false).chain(lessons(true))
@@ -253,8 +242,8 @@ impl Attempt {
             && matches!(&self.outcome, AttemptOutcome::Failed(failure) if failure.kind() == FailureKind::Local)
     }
 
-    /// `won` is how long the handshake of the winner took, if there is one.
-    fn lesson(&self, won: Option<Duration>) -> Option<Lesson> {
+    /// `won` is how long the handshake of the winner took, if there is one, `patience` how long silence is no news.
+    fn lesson(&self, won: Option<Duration>, patience: Duration) -> Option<Lesson> {
         if let Some(tcp) = self.tcp {
             return Some(Lesson::Reached { rtt: tcp.rtt });
         }
@@ -267,7 +256,7 @@ impl Attempt {
                 _ => None,
             },
             AttemptOutcome::Cancelled => {
-                let had_time = self.ended? >= self.started + self.patience.max(won?);
+                let had_time = self.ended? >= self.started + patience.max(won?);
                 had_time.then_some(Lesson::Silent)
             }
             _ => None,

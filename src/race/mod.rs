@@ -151,9 +151,7 @@ impl Race {
             Next::Probe(addrs) => return Output::Probe { addrs },
             Next::Start(endpoint, due) if due <= now => {
                 let target = self.resolution.target(endpoint.group).cloned();
-                let rtt = self.order.rtt(endpoint.addr);
-                let delay = self.given.config.attempt_delay_for(rtt);
-                let id = self.attempts.start(endpoint.addr, target, rtt, delay, now);
+                let id = self.attempts.start(endpoint.addr, target, now);
                 return Output::Attempt { id, addr: endpoint.addr };
             }
             Next::Start(_, due) => Some(due),
@@ -255,7 +253,7 @@ impl Race {
             }
             endpoints = Cow::Owned(ordered);
         }
-        match self.attempts.next_start(&endpoints, ready, config) {
+        match self.attempts.next_start(&endpoints, ready, &self.order, config) {
             // Otherwise each connect would pay for a family that leads nowhere and answers first.
             Some((endpoint, due)) if self.order.leads_nowhere(endpoint.addr) => {
                 Next::Start(endpoint, self.resolution.better_by(config).map_or(due, |better| better.max(due)))
@@ -299,10 +297,10 @@ impl Race {
         // What was to begin does not any more; what is to end still has to.
         self.outbox.retain(|output| matches!(output, Output::Cancel { .. }));
         self.cancel_all_but(None, now);
-        if self.given.config.use_history {
+        if self.given.config.use_history && !self.order.is_empty() {
             // Of what was never compared nothing is known to begin with.
             let winner = if let Outcome::Won(id) = outcome { Some(id) } else { None };
-            let lessons = self.attempts.lessons(winner, |addr| self.order.knows(addr));
+            let lessons = self.attempts.lessons(winner, &self.order, &self.given.config);
             self.outbox.extend(lessons.map(|(addr, lesson)| Output::Learned { addr, lesson }));
         }
         self.ended = Some(now);

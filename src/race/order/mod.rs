@@ -39,6 +39,11 @@ impl Order {
         self.0.get(&addr)?.rtt
     }
 
+    /// Whether nothing is known of any address.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn knows(&self, addr: SocketAddr) -> bool {
         self.0.contains_key(&addr)
     }
