@@ -5,6 +5,7 @@ mod term;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,14 @@ use crate::race::{Lesson, Probed};
 ///
 /// Clones share it.
 #[derive(Clone, Default)]
-pub struct History(Arc<Mutex<Memory>>);
+pub struct History(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    memory: Mutex<Memory>,
+    /// Whether anything was ever learned: until then a connect need not look.
+    used: AtomicBool,
+}
 
 impl History {
     /// An empty one.
@@ -56,8 +64,9 @@ impl History {
         self.memory().on_network(fingerprint);
     }
 
+    /// Whether there is nothing to recall.
     pub(crate) fn is_empty(&self) -> bool {
-        self.memory().is_empty()
+        !self.0.used.load(Ordering::Relaxed) || self.memory().is_empty()
     }
 
     /// What one race recalls and learns.
@@ -67,7 +76,7 @@ impl History {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         // Nothing is left half done by whoever panics.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,6 +118,7 @@ impl Session {
     pub(crate) fn learn(&mut self, addr: SocketAddr, lesson: Lesson, now: Instant) {
         let Some((_, source)) = self.sources.iter().find(|(known, _)| *known == addr) else { return };
         self.history.memory().learn(&self.partition, *source, addr, &self.host, lesson, now);
+        self.history.0.used.store(true, Ordering::Relaxed);
     }
 }
 

@@ -43,6 +43,8 @@ struct Tcp {
 impl Attempts {
     pub(super) fn start(&mut self, addr: SocketAddr, target: Option<Arc<str>>, now: Instant) -> AttemptId {
         let outcome = AttemptOutcome::Pending;
+        // Mostly it is the only one.
+        self.list.reserve_exact(usize::from(self.list.is_empty()));
         self.list.push(Attempt { addr, target, started: now, tcp: None, handshake: None, ended: None, outcome });
         AttemptId(self.list.len() - 1)
     }

@@ -92,6 +92,13 @@ impl<'a> Roster<'a> {
         (self.endpoints, self.belied)
     }
 
+    /// Makes the only group, of addresses that are at hand: the answer to the first query.
+    pub(super) fn add_fixed(&mut self) {
+        if let Some(query) = self.queries.first() {
+            self.admit(&query.name, query.addresses().iter().copied(), None, List::Endpoints);
+        }
+    }
+
     /// Makes the next group, of the addresses of `name`; those of `service`, if `name` is the target of one.
     pub(super) fn add(&mut self, name: &Arc<str>, service: Option<&Service>) -> Standing {
         let preferred = self.given.environment.preferred;

@@ -47,6 +47,8 @@ use crate::report::{AttemptOutcome, Report};
 pub struct Race {
     given: Given,
     started: Instant,
+    /// When the connect timeout runs out.
+    deadline: Option<Instant>,
     ended: Option<Instant>,
     resolution: Resolution,
     attempts: Attempts,
@@ -73,10 +75,12 @@ impl Race {
     pub fn new(origin: Origin, mut environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
         let names = environment.take_names();
         let given = Given { origin, environment, config: config.into() };
+        let deadline = given.config.connect_timeout.and_then(|timeout| now.checked_add(timeout));
         let resolution = Resolution::new(names, &given, now);
         Self {
             given,
             started: now,
+            deadline,
             ended: None,
             resolution,
             attempts: Attempts::default(),
@@ -161,7 +165,7 @@ impl Race {
             self.finish(Outcome::Failed, now);
             return self.poll_output(now);
         }
-        Output::Wait([next, deadline].into_iter().flatten().min())
+        Output::Wait(earlier(next, deadline))
     }
 
     /// What has happened so far; once the race is over, all of it.
@@ -269,7 +273,7 @@ impl Race {
     }
 
     fn expire(&mut self, now: Instant) {
-        if self.deadline().is_some_and(|deadline| deadline <= now) {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
             return self.finish(Outcome::TimedOut, now);
         }
         self.resolution.expire(&self.given, now);
@@ -283,14 +287,9 @@ impl Race {
         }
     }
 
-    /// When the connect timeout runs out.
-    fn deadline(&self) -> Option<Instant> {
-        self.started.checked_add(self.given.config.connect_timeout?)
-    }
-
     fn next_deadline(&self) -> Option<Instant> {
         let resolution = self.resolution.next_deadline(&self.given.config);
-        [self.deadline(), resolution, self.attempts.next_deadline(&self.given.config)].into_iter().flatten().min()
+        earlier(earlier(self.deadline, resolution), self.attempts.next_deadline(&self.given.config))
     }
 
     fn finish(&mut self, outcome: Outcome, now: Instant) {
@@ -313,6 +312,14 @@ impl Race {
             self.attempts.end(id, AttemptOutcome::Cancelled, now);
             self.outbox.push_back(Output::Cancel { id });
         }
+    }
+}
+
+/// The earlier of two times, of which each may never come.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -213,6 +213,13 @@ impl Resolution {
     fn update(&mut self, given: &Given, now: Instant) {
         while let Some(name) = &self.name {
             let prefix = self.translation.update(&self.queries, given);
+            // Addresses at hand lead nowhere else, and most connects to one are over before much can be derived.
+            if matches!(given.environment.names, Names::Fixed(_)) && prefix.is_none() {
+                let roster = Roster::new(&self.queries, given, &self.translation, &mut self.denied, now);
+                self.derived = Derived::of_fixed(roster);
+                self.derived.stage.open = self.translation.is_open();
+                break;
+            }
             let route = Route::new(name, &self.queries, given);
             let mut wanted = route.wanted(self.translation.is_possible());
             wanted.extend(prefix);
@@ -239,6 +246,13 @@ impl Resolution {
 }
 
 impl Derived {
+    fn of_fixed(mut roster: Roster<'_>) -> Self {
+        roster.add_fixed();
+        let (endpoints, belied) = roster.finish();
+        let stage = Stage { enough: true, ..Stage::default() };
+        Self { endpoints, belied, targets: Vec::new(), stage }
+    }
+
     fn new(route: &Route<'_>, mut roster: Roster<'_>) -> Self {
         let mut targets = Vec::new();
         let mut lead = Lead::default();
