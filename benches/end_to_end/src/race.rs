@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper_happy_eyeballs::__internal::{
-    Known,
-    Environment, Family, FamilySet, Input, Outcome, Output, Probed, Race, Source, sorted,
+    Environment, Family, FamilySet, Input, Known, Outcome, Output, Probed, Race, Source, sorted,
 };
 use hyper_happy_eyeballs::resolve::{Answer, Kinds, Names, QueryKind, ServiceRecord};
 use hyper_happy_eyeballs::{Config, Origin, PolicyTable};
