@@ -3,7 +3,8 @@
 use std::error::Error as _;
 use std::io;
 
-use super::scene::{HOST, Scene};
+use super::scene::Scene;
+use super::setup::HOST;
 use crate::error::Error;
 use crate::race::FamilySet;
 use crate::report::FailureKind::{Certificate, Closed, Local, Refused, TimedOut, Tls, Unreachable};

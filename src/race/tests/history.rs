@@ -1,7 +1,8 @@
 //! What a race makes of what earlier ones have learned, and what it leaves to later ones.
 
 use super::notation::ms;
-use super::scene::{Scene, Setup};
+use super::scene::Scene;
+use super::setup::Setup;
 use crate::config::{Config, Pacing};
 use crate::report::FailureKind;
 use crate::resolve::QueryKind::{A, Aaaa};

@@ -7,6 +7,7 @@
 mod notation;
 mod referee;
 mod scene;
+mod setup;
 
 mod aliases;
 mod answers;

@@ -2,7 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use super::scene::{HOST, Scene, Setup};
+use super::scene::Scene;
+use super::setup::{HOST, Setup};
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::config::Config;
 use crate::nat64::{Nat64, Nat64Prefix};

@@ -1,6 +1,7 @@
 //! RFC 6724, interleaving and what goes last: RFC 8305 section 4, v3 draft section 5.3.
 
-use super::scene::{Scene, Setup};
+use super::scene::Scene;
+use super::setup::Setup;
 use crate::policy_table::PolicyTable;
 use crate::race::Family;
 use crate::resolve::QueryKind::{A, Aaaa, Addresses};

@@ -10,7 +10,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::notation::{failure, ms, own_source};
-use super::scene::{Scene, Setup};
+use super::scene::Scene;
+use super::setup::Setup;
 use super::world::{
     Behaviour, Content, NAMES, PER_FAMILY, Reply, SEARCHED, World, numbered, play, settings, step, time,
 };

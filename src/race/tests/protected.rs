@@ -1,7 +1,8 @@
 //! Answers that nobody can change on their way: RFC 9460 section 3.1, v3 draft sections 6.3 and 11.
 
 use super::notation::ms;
-use super::scene::{Scene, Setup};
+use super::scene::Scene;
+use super::setup::Setup;
 use crate::resolve::Names;
 use crate::resolve::QueryKind::{A, Aaaa, Https};
 use crate::resolve::ResolveErrorKind::{Malformed, NoData, NxDomain, Other, Refused, ServFail, Timeout};
