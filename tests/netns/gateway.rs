@@ -11,6 +11,11 @@ use tokio::sync::oneshot;
 
 use crate::namespace::{add_address, enter_namespace, ip, nft, silent_device};
 
+/// Addresses of this host on the link to the gateway.
+pub(crate) const HOST_V4: &str = "192.0.2.1";
+pub(crate) const HOST_V6: &str = "2001:db8::1";
+/// An address behind it at which nothing is wrong.
+pub(crate) const GOOD_V4: &str = "203.0.113.1";
 /// The addresses that it sends its ICMP errors from.
 pub(crate) const GATEWAY_V4: &str = "192.0.2.254";
 pub(crate) const GATEWAY_V6: &str = "2001:db8::fe";

@@ -90,7 +90,7 @@ fn a_family_that_is_broken_for_two_hosts_is_spared_the_third() {
     });
 }
 
-/// Proves: HIS-3
+/// Proves: HIS-3, NET-1
 #[test]
 fn another_address_of_this_host_is_a_clean_start() {
     in_namespace(|| async {

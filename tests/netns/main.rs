@@ -40,3 +40,5 @@ mod rejects;
 mod silent;
 mod study;
 mod system;
+#[cfg(feature = "cli")]
+mod tool;

@@ -7,13 +7,10 @@ use hyper_happy_eyeballs::report::AttemptOutcome;
 use hyper_happy_eyeballs::resolve::HickoryResolver;
 use hyper_happy_eyeballs::{Builder, HappyEyeballsConnector};
 
-use crate::gateway::{GATEWAY_V4, GATEWAY_V6, Gateway};
+use crate::gateway::{GATEWAY_V4, GATEWAY_V6, GOOD_V4, Gateway, HOST_V4, HOST_V6};
 use crate::namespace::{in_namespace, ip, nft};
 use crate::network::*;
 
-const HOST_V4: &str = "192.0.2.1";
-const HOST_V6: &str = "2001:db8::1";
-const GOOD_V4: &str = "203.0.113.1";
 const GOOD_V6: &str = "2001:db8:80::1";
 
 /// What is expected of an address.

@@ -108,7 +108,7 @@ impl Row {
 
     /// Whether it used all addresses, of one family and the other in turn.
     pub(crate) fn interlaces(&self) -> bool {
-        self.addrs_used() == [SILENT.into(); 2]
+        self.addrs_used() == [usize::from(SILENT); 2]
             && self.addrs_used.windows(2).all(|pair| pair[0].is_ipv6() != pair[1].is_ipv6())
     }
 }
