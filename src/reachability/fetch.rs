@@ -142,7 +142,9 @@ impl StdError for FetchError {
 }
 
 /// An error and its causes, each said once: many repeat theirs.
-pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+///
+/// For errors of this module and of the connector, in a line that says all that there is to say.
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -48,7 +48,7 @@ pub use certificate::{Certificate, Timestamp};
 pub use dns::Lookup;
 pub use drill::{Client, DRILL_LIMIT, DrillOutcome, DrillRun, Scenario};
 pub use fault::{Fault, FaultClass};
-pub use fetch::{Connection, Fetch, FetchError, HttpError, Limits, Response, fetch};
+pub use fetch::{Connection, Fetch, FetchError, HttpError, Limits, Response, chain, fetch};
 pub use ping::Ping;
 pub use probe::Probe;
 pub use verdict::{Level, Verdict};

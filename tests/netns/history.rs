@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use hyper_happy_eyeballs::Config;
+use hyper_happy_eyeballs::{Config, HappyEyeballsConnector};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower_service::Service;
 
 use crate::capture::Capture;
-use crate::lab::LookupIp;
+use crate::lab::{Dns, LookupIp, Server};
 use crate::namespace::{add_address, in_namespace, in_namespace_within, ip};
 use crate::network::*;
 
@@ -53,17 +53,23 @@ fn a_silent_ipv6_is_paid_for_once() {
     });
 }
 
+/// A network, and a connector that has paid once for the silent IPv6 of its host.
+async fn experienced() -> (Server, Dns, HappyEyeballsConnector) {
+    dual_stack();
+    let server = http_server(LOCAL_V4).await;
+    let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
+    let mut connector = connector(&dns, Config::default());
+    connect(&mut connector).await.unwrap();
+    (server, dns, connector)
+}
+
 /// The next connect goes the good way at once, and leaves the broken one alone.
 ///
 /// Proves: HIS-6
 #[test]
 fn the_next_connect_starts_with_ipv4() {
     in_namespace(|| async {
-        dual_stack();
-        let _server = http_server(LOCAL_V4).await;
-        let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
-        let mut connector = connector(&dns, Config::default());
-        connect(&mut connector).await.unwrap();
+        let (_server, _dns, mut connector) = experienced().await;
         let mut capture = Capture::start();
         connect(&mut connector).await.unwrap();
         assert_starts(&capture.starts(), &[(LOCAL_V4, 0)]);
@@ -76,13 +82,9 @@ fn the_next_connect_starts_with_ipv4() {
 #[test]
 fn a_family_that_is_broken_for_two_hosts_is_spared_the_third() {
     in_namespace(|| async {
-        dual_stack();
-        let _server = http_server(LOCAL_V4).await;
-        let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
+        let (_server, dns, mut connector) = experienced().await;
         set_host(&dns, "second.lab.test", &["2001:db8:beef::a", LOCAL_V4]);
         set_host(&dns, "third.lab.test", &["2001:db8:cafe::a", LOCAL_V4]);
-        let mut connector = connector(&dns, Config::default());
-        connect(&mut connector).await.unwrap();
         get(&mut connector, &format!("http://second.lab.test:{PORT}/")).await.unwrap();
         let mut capture = Capture::start();
         get(&mut connector, &format!("http://third.lab.test:{PORT}/")).await.unwrap();
@@ -94,11 +96,7 @@ fn a_family_that_is_broken_for_two_hosts_is_spared_the_third() {
 #[test]
 fn another_address_of_this_host_is_a_clean_start() {
     in_namespace(|| async {
-        dual_stack();
-        let _server = http_server(LOCAL_V4).await;
-        let dns = dns(&[SILENT_V6[0], LOCAL_V4]).await;
-        let mut connector = connector(&dns, Config::default());
-        connect(&mut connector).await.unwrap();
+        let (_server, _dns, mut connector) = experienced().await;
         ip("address del 192.0.2.1/24 dev up0");
         add_address("192.0.2.2/24", "up0");
         ip("route add default dev up0");

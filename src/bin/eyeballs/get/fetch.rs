@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use hyper_happy_eyeballs::Error;
-use hyper_happy_eyeballs::reachability::{self, Fetch, FetchError, HttpError, Limits};
+use hyper_happy_eyeballs::reachability::{self, Fetch, FetchError, HttpError, Limits, chain};
 
 use crate::connect::{Connectors, parse};
 use crate::exit::Stage;
@@ -80,18 +80,4 @@ pub(crate) async fn fetch(connectors: &Connectors, url: &str) -> Fetched {
         Err(why) => Err(why),
     };
     Fetched { url: url.to_owned(), result }
-}
-
-/// An error and its causes, each said once: many repeat theirs.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
 }
