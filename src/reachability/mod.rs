@@ -51,7 +51,7 @@ pub use fault::{Fault, FaultClass};
 pub use fetch::{Connection, Fetch, FetchError, HttpError, Limits, Response, chain, fetch};
 pub use ping::Ping;
 pub use probe::Probe;
-pub use verdict::{Level, Verdict};
+pub use verdict::{Level, NOTICEABLE, Verdict};
 pub use via::{InvalidProxy, Proxy, ViaCheck};
 
 use crate::config::Families;

@@ -11,8 +11,8 @@ use super::fetch::FetchError;
 use super::{AddressCheck, Check, ViaCheck};
 use crate::resolve::QueryKind;
 
-/// Below it a cost is the noise of the moment.
-const NOTICEABLE: Duration = Duration::from_millis(20);
+/// What a fault costs counts from here, in the verdict's reason too: below it is the noise of the moment.
+pub const NOTICEABLE: Duration = Duration::from_millis(20);
 /// So many addresses are named that have one fault.
 const NAMED: usize = 3;
 /// A certificate that ends sooner is worth a word.

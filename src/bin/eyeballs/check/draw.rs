@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use hyper_happy_eyeballs::reachability::{
-    AddressCheck, Check, Client, DRILL_LIMIT, DrillOutcome, DrillRun, Level, Lookup, Ping, Probe, ViaCheck,
+    AddressCheck, Check, Client, DRILL_LIMIT, DrillOutcome, DrillRun, Level, Lookup, NOTICEABLE, Ping, Probe, ViaCheck,
 };
 use hyper_happy_eyeballs::resolve::QueryKind;
 
@@ -19,8 +19,6 @@ use crate::words::bare;
 const WARNING: Style = AnsiColor::Yellow.on_default();
 /// The longest level and two blanks.
 const INDENT: usize = "degraded".len() + 2;
-/// Below it a cost is the noise of the moment.
-const NOTICEABLE: Duration = Duration::from_millis(20);
 
 /// Of the table of addresses, before those of the proxies.
 const OWN_COLUMNS: [(&str, Align); 6] = [
