@@ -214,7 +214,9 @@ impl Builder {
             Some(Choice::Tls(roots)) => {
                 let config = roots.config(&self.tls)?;
                 let tls = TlsClient::new(config, self.tls.alpn, self.tls.server_names);
-                Ok(HappyEyeballsConnector { tls: Some(tls), ..self.connector })
+                let mut connector = self.connector;
+                connector.settings_mut().tls = Some(tls);
+                Ok(connector)
             }
         }
     }

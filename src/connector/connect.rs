@@ -52,7 +52,7 @@ impl HappyEyeballsConnector {
         let settings = &self.settings;
         let dialer = Dialer::new(origin.clone(), settings.config.clone(), settings.tcp.clone());
         #[cfg(feature = "rustls")]
-        if let Some(tls) = self.tls.as_ref().filter(|_| origin.is_secure()) {
+        if let Some(tls) = settings.tls.as_ref().filter(|_| origin.is_secure()) {
             return match tls.target(uri, origin) {
                 Ok(target) => Ok(dialer.with_tls(target)),
                 Err(error) => Err(Error::without_server_name(error, Report::new(origin.clone()))),

@@ -85,7 +85,7 @@ impl HappyEyeballsConnector {
 
     fn has_tls(&self) -> bool {
         #[cfg(feature = "rustls")]
-        return self.tls.is_some();
+        return self.settings.tls.is_some();
         #[cfg(not(feature = "rustls"))]
         return false;
     }
@@ -93,7 +93,7 @@ impl HappyEyeballsConnector {
     /// The protocols that a connection may be used for. Where TLS is layered on top they are that layer's matter.
     fn alpn(&self) -> Arc<[Vec<u8>]> {
         #[cfg(feature = "rustls")]
-        if let Some(tls) = &self.tls {
+        if let Some(tls) = &self.settings.tls {
             return tls.protocols();
         }
         [b"h2".to_vec(), b"http/1.1".to_vec()].into()
