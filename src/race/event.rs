@@ -70,14 +70,6 @@ impl Environment {
         }
     }
 
-    /// Hands the names over. What stays still tells which kind they were.
-    pub(super) fn take_names(&mut self) -> Names {
-        match &mut self.names {
-            Names::Fixed(addresses) => Names::Fixed(std::mem::take(addresses)),
-            Names::Ask(names) => Names::Ask(std::mem::take(names)),
-        }
-    }
-
     /// Whether the addresses come in an order that stands: from a list, or from a resolver that has sorted them.
     pub(super) fn has_ordered_addresses(&self) -> bool {
         matches!(self.names, Names::Fixed(_)) || self.kinds.has_ordered_addresses()

@@ -15,7 +15,7 @@ use crate::address_policy::{Verdict, is_bad_port};
 use crate::config::MAX_ADDRESSES_PER_FAMILY;
 use crate::origin::Origin;
 use crate::report::{AttemptOutcome, AttemptReport};
-use crate::resolve::is_same_name;
+use crate::resolve::{Names, is_same_name};
 
 /// Denied addresses that the report shows.
 const MAX_DENIED: usize = 2 * MAX_ADDRESSES_PER_FAMILY;
@@ -83,7 +83,10 @@ impl<'a> Roster<'a> {
         denied: &'a mut Vec<Denied>,
         now: Instant,
     ) -> Self {
-        let endpoints = Vec::with_capacity(queries.iter().map(|query| query.addresses().len()).sum());
+        let endpoints = Vec::with_capacity(match &given.environment.names {
+            Names::Fixed(addresses) => addresses.len(),
+            Names::Ask(_) => queries.iter().map(|query| query.addresses().len()).sum(),
+        });
         Self { queries, given, translation, denied, now, endpoints, belied: Vec::new(), group: 0 }
     }
 
@@ -92,10 +95,10 @@ impl<'a> Roster<'a> {
         (self.endpoints, self.belied)
     }
 
-    /// Makes the only group, of addresses that are at hand: the answer to the first query.
-    pub(super) fn add_fixed(&mut self) {
-        if let Some(query) = self.queries.first() {
-            self.admit(&query.name, query.addresses().iter().copied(), None, List::Endpoints);
+    /// Makes the only group, of the addresses that are at hand for `name`.
+    pub(super) fn add_fixed(&mut self, name: &Arc<str>) {
+        if let Names::Fixed(addresses) = &self.given.environment.names {
+            self.admit(name, addresses.iter().copied(), None, List::Endpoints);
         }
     }
 

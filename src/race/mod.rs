@@ -72,11 +72,10 @@ struct Given {
 
 impl Race {
     /// A race that starts at `now`.
-    pub fn new(origin: Origin, mut environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
-        let names = environment.take_names();
+    pub fn new(origin: Origin, environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
         let given = Given { origin, environment, config: config.into() };
         let deadline = given.config.connect_timeout.and_then(|timeout| now.checked_add(timeout));
-        let resolution = Resolution::new(names, &given, now);
+        let resolution = Resolution::new(&given, now);
         Self {
             given,
             started: now,
