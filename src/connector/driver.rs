@@ -204,7 +204,7 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
     }
 
     fn finish(mut self, outcome: Outcome) -> Result<(D::Stream, Report), Error> {
-        let report = self.race.report(now());
+        let report = self.race.take_report();
         for attempt in &report.attempts {
             if let AttemptOutcome::Denied(reason) = &attempt.outcome {
                 debug!(addr = %attempt.addr, %reason, "denied");

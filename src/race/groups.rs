@@ -39,14 +39,8 @@ pub(super) struct Denied {
 
 impl Denied {
     pub(super) fn report(&self, target: Option<Arc<str>>, start: Instant) -> AttemptReport {
-        AttemptReport {
-            addr: self.addr,
-            target,
-            start: self.at - start,
-            tcp: None,
-            end: Some(self.at - start),
-            outcome: AttemptOutcome::Denied(self.reason.clone()),
-        }
+        let outcome = AttemptOutcome::Denied(self.reason.clone());
+        AttemptReport { ended: Some(self.at), outcome, ..AttemptReport::new(self.addr, target, start, self.at) }
     }
 }
 

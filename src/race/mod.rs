@@ -41,7 +41,7 @@ use route::Ending;
 
 use crate::config::Config;
 use crate::origin::Origin;
-use crate::report::{AttemptOutcome, Report};
+use crate::report::{AttemptOutcome, AttemptReport, Report};
 
 /// One connect's race over the endpoints of its origin.
 pub struct Race {
@@ -154,7 +154,7 @@ impl Race {
             Next::Probe(addrs) => return Output::Probe { addrs },
             Next::Start(endpoint, due) if due <= now => {
                 let target = self.resolution.target(endpoint.group).cloned();
-                let id = self.attempts.start(endpoint.addr, target, now);
+                let id = self.attempts.start(AttemptReport::new(endpoint.addr, target, self.started, now));
                 return Output::Attempt { id, addr: endpoint.addr };
             }
             Next::Start(_, due) => Some(due),
@@ -167,15 +167,25 @@ impl Race {
         Output::Wait(earlier(next, deadline))
     }
 
-    /// What has happened so far; once the race is over, all of it.
+    /// All that has happened, once the race is over. It is told once.
+    pub fn take_report(&mut self) -> Report {
+        let attempts = self.attempts.take();
+        self.tell(attempts, self.ended.unwrap_or(self.started))
+    }
+
+    /// What has happened so far.
+    #[cfg(any(test, feature = "__internal"))]
     pub fn report(&self, now: Instant) -> Report {
-        let mut attempts = self.attempts.report(self.started);
+        self.tell(self.attempts.so_far(), self.ended.unwrap_or(now))
+    }
+
+    fn tell(&self, mut attempts: Vec<AttemptReport>, end: Instant) -> Report {
         attempts.extend(self.resolution.report_denied(self.started));
         Report {
             origin: self.given.origin.clone(),
             queries: self.resolution.report_queries(self.started),
             attempts,
-            elapsed: self.ended.unwrap_or(now) - self.started,
+            elapsed: end - self.started,
         }
     }
 
