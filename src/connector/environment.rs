@@ -11,10 +11,10 @@ use crate::race::{Environment, Family, FamilySet};
 use crate::resolve::{Names, ResolveError};
 
 impl HappyEyeballsConnector {
-    /// What to ask for, unless the address is at hand: from the literal or an override.
+    /// What to ask for, unless the address is at hand: from the literal, which needs no list, or an override.
     pub(super) fn names(&self, origin: &Origin) -> Result<Names, ResolveError> {
         let Host::Name(host) = origin.host() else {
-            return Ok(Names::Fixed(origin.host().socket_addr(0).map_or_else(Vec::new, |addr| vec![addr])));
+            return Ok(Names::Fixed(Vec::new()));
         };
         if !self.settings.overrides.is_empty()
             && let Some(addrs) = self.settings.overrides.get(&*override_key(host))

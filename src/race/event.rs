@@ -20,7 +20,7 @@ pub struct AttemptId(pub(crate) usize);
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs)] // the connector makes them
 pub struct Environment {
-    /// What to ask for.
+    /// What to ask for. A literal is its own address, and needs none here.
     pub names: Names,
     /// The kinds of queries that the resolver answers.
     pub kinds: Kinds,

@@ -78,7 +78,7 @@ impl<'a> Roster<'a> {
         now: Instant,
     ) -> Self {
         let endpoints = Vec::with_capacity(match &given.environment.names {
-            Names::Fixed(addresses) => addresses.len(),
+            Names::Fixed(addresses) => addresses.len().max(1),
             Names::Ask(_) => queries.iter().map(|query| query.addresses().len()).sum(),
         });
         Self { queries, given, translation, denied, now, endpoints, belied: Vec::new(), group: 0 }
@@ -92,7 +92,8 @@ impl<'a> Roster<'a> {
     /// Makes the only group, of the addresses that are at hand for `name`.
     pub(super) fn add_fixed(&mut self, name: &Arc<str>) {
         if let Names::Fixed(addresses) = &self.given.environment.names {
-            self.admit(name, addresses.iter().copied(), None, List::Endpoints);
+            let literal = self.given.origin.host().socket_addr(0);
+            self.admit(name, literal.into_iter().chain(addresses.iter().copied()), None, List::Endpoints);
         }
     }
 
