@@ -16,7 +16,7 @@ use crate::stream::MaybeHttpsStream;
 impl HappyEyeballsConnector {
     pub(crate) async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream, Error> {
         let (stream, report) = self.race(&uri, |dialer| dialer).await?;
-        Ok(MaybeHttpsStream::new(stream, Arc::new(report)))
+        Ok(MaybeHttpsStream::new(stream, report))
     }
 
     /// A race for the origin of `uri`, with what `dial` makes of the dialer.
@@ -24,7 +24,7 @@ impl HappyEyeballsConnector {
         &self,
         uri: &Uri,
         dial: impl FnOnce(Dialer) -> D,
-    ) -> Result<(D::Stream, Report), Error> {
+    ) -> Result<(D::Stream, Arc<Report>), Error> {
         let origin = Origin::from_uri(uri)?;
         let dialer = dial(self.dialer(uri, &origin)?);
         let names = match self.names(&origin) {
