@@ -174,12 +174,7 @@ pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(T
 /// SYN has left.
 pub(super) fn start(addr: SocketAddr, options: &TcpOptions) -> Result<StdTcpStream, Failure> {
     let local = |error| Failure::new(FailureKind::Local, error);
-    let open = || {
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        Ok(socket)
-    };
-    let socket = open().map_err(Step::named("tcp open error")).map_err(local)?;
+    let socket = platform::nonblocking_tcp(addr).map_err(Step::named("tcp open error")).map_err(local)?;
     options.tune(&socket, addr);
     options.route(&socket, addr).map_err(local)?;
     match socket.connect(&addr.into()) {
