@@ -254,7 +254,9 @@ impl Builder {
             Some(Choice::Plaintext) => Ok(self.connector),
             #[cfg(feature = "rustls")]
             Some(Choice::Tls(roots)) => {
-                Ok(HappyEyeballsConnector { tls: Some(roots.client(self.tls)?), ..self.connector })
+                let mut connector = self.connector;
+                connector.settings_mut().tls = Some(roots.client(self.tls)?);
+                Ok(connector)
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::stream::MaybeHttpsStream;
 impl HappyEyeballsConnector {
     pub(crate) async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream, Error> {
         let (stream, report) = self.race(&uri, |dialer| dialer).await?;
-        Ok(MaybeHttpsStream::new(stream, Arc::new(report)))
+        Ok(MaybeHttpsStream::new(stream, report))
     }
 
     /// A race for the origin of `uri`, with what `dial` makes of the dialer.
@@ -25,7 +25,7 @@ impl HappyEyeballsConnector {
         &self,
         uri: &Uri,
         dial: impl FnOnce(Dialer) -> D,
-    ) -> Result<(D::Stream, Report), Error> {
+    ) -> Result<(D::Stream, Arc<Report>), Error> {
         let origin = Origin::from_uri(uri)?;
         let dialer = dial(self.dialer(uri, &origin)?);
         let names = match self.names(&origin) {
@@ -56,7 +56,7 @@ impl HappyEyeballsConnector {
         }
         let dialer = Dialer::new(origin.clone(), settings.config.clone(), settings.tcp.clone());
         #[cfg(feature = "rustls")]
-        if let Some(tls) = self.tls.as_ref().filter(|_| origin.is_secure()) {
+        if let Some(tls) = settings.tls.as_ref().filter(|_| origin.is_secure()) {
             return match tls.target(uri, origin, settings.config.ech) {
                 Ok(target) => Ok(dialer.with_tls(target)),
                 Err(error) => Err(Error::without_server_name(error, Report::new(origin.clone()))),

@@ -27,7 +27,7 @@ pub(super) fn drive<'a, D: Dial>(
     dns_linger: Duration,
     history: Option<impl Fn(&Origin) -> Session>,
     dial: &'a D,
-) -> impl Future<Output = Result<(D::Stream, Report), Error>> {
+) -> impl Future<Output = Result<(D::Stream, Arc<Report>), Error>> {
     let span = debug_span!("connect", origin = %race.origin());
     let (queries, attempts) = (Vec::new(), Vec::with_capacity(1));
     let mut driver = Driver { race, lookups, dns_linger, history, session: None, dial, queries, attempts, timer: None };
@@ -204,8 +204,8 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
         timer.sleep.as_mut().poll(cx)
     }
 
-    fn finish(mut self, outcome: Outcome) -> Result<(D::Stream, Report), Error> {
-        let report = self.race.report(now());
+    fn finish(mut self, outcome: Outcome) -> Result<(D::Stream, Arc<Report>), Error> {
+        let report = self.race.take_report();
         for attempt in &report.attempts {
             if let AttemptOutcome::Denied(reason) = &attempt.outcome {
                 debug!(addr = %attempt.addr, %reason, "denied");
@@ -220,8 +220,8 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
             Outcome::Failed => None,
         };
         match winner.map(|index| self.attempts.swap_remove(index).1) {
-            Some(Attempt::Connected(tcp)) => Ok((self.dial.plain(tcp), report)),
-            Some(Attempt::Ready(stream)) => Ok((stream, report)),
+            Some(Attempt::Connected(tcp)) => Ok((self.dial.plain(tcp), Arc::new(report))),
+            Some(Attempt::Ready(stream)) => Ok((stream, Arc::new(report))),
             Some(Attempt::Connecting(_) | Attempt::ShakingHands(_)) | None => Err(Error::from_race(report)),
         }
     }

@@ -56,14 +56,14 @@ use crate::stream::MaybeHttpsStream;
 pub struct HappyEyeballsConnector {
     settings: Arc<Settings>,
     lookups: Arc<Lookups>,
-    #[cfg(feature = "rustls")]
-    tls: Option<TlsClient>,
 }
 
 #[derive(Clone)]
 struct Settings {
     config: Arc<Config>,
     tcp: Arc<TcpOptions>,
+    #[cfg(feature = "rustls")]
+    tls: Option<TlsClient>,
     schemes: Schemes,
     /// By name in lower case without a final dot.
     overrides: HashMap<Box<str>, Vec<SocketAddr>>,
@@ -118,14 +118,14 @@ impl HappyEyeballsConnector {
             settings: Arc::new(Settings {
                 config: Arc::default(),
                 tcp: Arc::default(),
+                #[cfg(feature = "rustls")]
+                tls: None,
                 schemes: Schemes::OnlyHttp,
                 overrides: HashMap::new(),
                 history: History::new(),
                 partition: Arc::default(),
             }),
             lookups: Arc::new(Lookups::new(resolver)),
-            #[cfg(feature = "rustls")]
-            tls: None,
         }
     }
 
@@ -312,8 +312,10 @@ impl HappyEyeballsConnector {
 
     /// A likeness that remembers no TLS sessions.
     #[cfg(feature = "reachability")]
-    pub(crate) fn without_resumption(self) -> Self {
-        Self { tls: self.tls.as_ref().map(TlsClient::without_resumption), ..self }
+    pub(crate) fn without_resumption(mut self) -> Self {
+        let tls = &mut self.settings_mut().tls;
+        *tls = tls.as_ref().map(TlsClient::without_resumption);
+        self
     }
 
     /// A likeness for what is not an origin but on the way to one, whatever the schemes of origins may be.

@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{AttemptId, Family, Lesson};
 use super::groups::Endpoint;
 use super::order::Order;
 use crate::config::{Config, FLOOR_ATTEMPT_DELAY, LONGEST_DELAY, MAX_ENDPOINTS, Pacing};
-use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind};
+use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind, Tcp};
 
 /// The shortest time that TLS is given after TCP before the next attempt starts.
 const MIN_HANDSHAKE_ESTIMATE: Duration = Duration::from_millis(100);
@@ -20,40 +19,21 @@ const UNKNOWN_RTT: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(super) struct Attempts {
-    list: Vec<Attempt>,
-}
-
-struct Attempt {
-    addr: SocketAddr,
-    target: Option<Arc<str>>,
-    started: Instant,
-    tcp: Option<Tcp>,
-    /// When TLS began: with TCP, or later where it has to wait.
-    handshake: Option<Instant>,
-    ended: Option<Instant>,
-    outcome: AttemptOutcome,
-}
-
-#[derive(Clone, Copy)]
-struct Tcp {
-    up: Instant,
-    rtt: Option<Duration>,
+    list: Vec<AttemptReport>,
 }
 
 impl Attempts {
-    pub(super) fn start(&mut self, addr: SocketAddr, target: Option<Arc<str>>, now: Instant) -> AttemptId {
-        let outcome = AttemptOutcome::Pending;
+    pub(super) fn start(&mut self, attempt: AttemptReport) -> AttemptId {
         // Mostly it is the only one.
         self.list.reserve_exact(usize::from(self.list.is_empty()));
-        self.list.push(Attempt { addr, target, started: now, tcp: None, handshake: None, ended: None, outcome });
+        self.list.push(attempt);
         AttemptId(self.list.len() - 1)
     }
 
     /// Begins the endpoint of `id` once more.
     pub(super) fn start_again(&mut self, id: AttemptId, now: Instant) -> AttemptId {
-        let Attempt { addr, ref target, .. } = self.list[id.0];
-        let target = target.clone();
-        self.start(addr, target, now)
+        let AttemptReport { addr, ref target, began, .. } = self.list[id.0];
+        self.start(AttemptReport::new(addr, target.clone(), began, now))
     }
 
     /// Notes that TCP is up; false if the attempt is over or has been there before.
@@ -85,7 +65,7 @@ impl Attempts {
         found
     }
 
-    fn in_flight_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+    fn in_flight_mut(&mut self, id: AttemptId) -> Option<&mut AttemptReport> {
         debug_assert!(id.0 < self.list.len(), "no such attempt: {id:?}");
         self.list.get_mut(id.0).filter(|attempt| attempt.is_in_flight())
     }
@@ -103,7 +83,7 @@ impl Attempts {
     }
 
     pub(super) fn is_in_flight(&self, id: AttemptId) -> bool {
-        self.list.get(id.0).is_some_and(Attempt::is_in_flight)
+        self.list.get(id.0).is_some_and(AttemptReport::is_in_flight)
     }
 
     pub(super) fn addr(&self, id: AttemptId) -> SocketAddr {
@@ -191,7 +171,7 @@ impl Attempts {
 
     /// One Connection Attempt Delay after the last start; later while a handshake that has come as far as TLS can be
     /// expected to finish, "extending the timer" (v3 draft section 6.1), up to the maximum delay.
-    fn staggered(&self, last: &Attempt, order: &Order, config: &Config) -> Instant {
+    fn staggered(&self, last: &AttemptReport, order: &Order, config: &Config) -> Instant {
         let in_flight = self.list.iter().filter(|attempt| attempt.is_in_flight());
         let extended = in_flight.filter_map(|attempt| attempt.tcp.zip(attempt.handshake)).map(|(tcp, begun)| {
             let estimate = 2 * tcp.rtt.unwrap_or(UNKNOWN_RTT).min(LONGEST_DELAY) + HANDSHAKE_COMPUTATION;
@@ -203,7 +183,7 @@ impl Attempts {
     }
 
     /// The attempts of which a packet may have left. One that failed on this host before gives its turn back.
-    fn counted(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+    fn counted(&self) -> impl DoubleEndedIterator<Item = &AttemptReport> {
         self.list.iter().filter(|attempt| !attempt.never_left())
     }
 
@@ -234,22 +214,18 @@ impl Attempts {
         lessons(false).chain(lessons(true))
     }
 
-    pub(super) fn report(&self, start: Instant) -> Vec<AttemptReport> {
-        let report = |attempt: &Attempt| AttemptReport {
-            addr: attempt.addr,
-            target: attempt.target.clone(),
-            start: attempt.started - start,
-            tcp: attempt.tcp.map(|tcp| tcp.up - start),
-            end: attempt.ended.map(|ended| ended - start),
-            outcome: attempt.outcome.clone(),
-            ech: None,
-        };
-        // Their number is known, which saves the list from growing.
-        self.list.iter().map(report).collect()
+    /// Hands all of them out, for the report.
+    pub(super) fn take(&mut self) -> Vec<AttemptReport> {
+        std::mem::take(&mut self.list)
+    }
+
+    #[cfg(any(test, feature = "__internal"))]
+    pub(super) fn so_far(&self) -> Vec<AttemptReport> {
+        self.list.clone()
     }
 }
 
-impl Attempt {
+impl AttemptReport {
     fn is_in_flight(&self) -> bool {
         matches!(self.outcome, AttemptOutcome::Pending)
     }

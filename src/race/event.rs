@@ -20,7 +20,7 @@ pub struct AttemptId(pub(crate) usize);
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs)] // the connector makes them
 pub struct Environment {
-    /// What to ask for.
+    /// What to ask for. A literal is its own address, and needs none here.
     pub names: Names,
     /// The kinds of queries that the resolver answers.
     pub kinds: Kinds,
@@ -70,14 +70,6 @@ impl Environment {
             tls: false,
             ech: None,
             recalls: false,
-        }
-    }
-
-    /// Hands the names over. What stays still tells which kind they were.
-    pub(super) fn take_names(&mut self) -> Names {
-        match &mut self.names {
-            Names::Fixed(addresses) => Names::Fixed(std::mem::take(addresses)),
-            Names::Ask(names) => Names::Ask(std::mem::take(names)),
         }
     }
 

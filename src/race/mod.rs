@@ -44,7 +44,7 @@ use route::Ending;
 
 use crate::config::Config;
 use crate::origin::Origin;
-use crate::report::{AttemptOutcome, Failure, FailureKind, Report};
+use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind, Report};
 
 /// Why an attempt ends that began before the records came.
 const MISLED: &str = "HTTPS records came that do not lead here, and ECH hides the name from whoever else there is";
@@ -91,11 +91,10 @@ impl Given {
 
 impl Race {
     /// A race that starts at `now`.
-    pub fn new(origin: Origin, mut environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
-        let names = environment.take_names();
+    pub fn new(origin: Origin, environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
         let given = Given { origin, environment, config: config.into() };
         let deadline = given.config.connect_timeout.and_then(|timeout| now.checked_add(timeout));
-        let resolution = Resolution::new(names, &given, now);
+        let resolution = Resolution::new(&given, now);
         Self {
             given,
             started: now,
@@ -182,7 +181,7 @@ impl Race {
             Next::Probe(addrs) => return Output::Probe { addrs },
             Next::Start(endpoint, due) if due <= now => {
                 let target = self.resolution.target(endpoint.group).cloned();
-                let id = self.attempts.start(endpoint.addr, target, now);
+                let id = self.attempts.start(AttemptReport::new(endpoint.addr, target, self.started, now));
                 return Output::Attempt { id, addr: endpoint.addr };
             }
             Next::Retry(rejected, due) if due <= now => {
@@ -201,9 +200,19 @@ impl Race {
         Output::Wait(earlier(next, deadline))
     }
 
-    /// What has happened so far; once the race is over, all of it.
+    /// All that has happened, once the race is over. It is told once.
+    pub fn take_report(&mut self) -> Report {
+        let attempts = self.attempts.take();
+        self.tell(attempts, self.ended.unwrap_or(self.started))
+    }
+
+    /// What has happened so far.
+    #[cfg(any(test, feature = "__internal"))]
     pub fn report(&self, now: Instant) -> Report {
-        let mut attempts = self.attempts.report(self.started);
+        self.tell(self.attempts.so_far(), self.ended.unwrap_or(now))
+    }
+
+    fn tell(&self, mut attempts: Vec<AttemptReport>, end: Instant) -> Report {
         if self.given.environment.ech.is_some() {
             for (number, attempt) in attempts.iter_mut().enumerate() {
                 attempt.ech = self.ech(AttemptId(number), attempt.addr).cloned();
@@ -214,7 +223,7 @@ impl Race {
             origin: self.given.origin.clone(),
             queries: self.resolution.report_queries(self.started),
             attempts,
-            elapsed: self.ended.unwrap_or(now) - self.started,
+            elapsed: end - self.started,
         }
     }
 

@@ -148,12 +148,12 @@ impl World {
         self
     }
 
-    pub(super) async fn connect(self) -> Result<(Socket, Report), Error> {
+    pub(super) async fn connect(self) -> Result<(Socket, Arc<Report>), Error> {
         let lookups = Lookups::new(Arc::new(self.clone()));
         self.connect_through(&lookups).await
     }
 
-    pub(super) async fn connect_through(self, lookups: &Lookups) -> Result<(Socket, Report), Error> {
+    pub(super) async fn connect_through(self, lookups: &Lookups) -> Result<(Socket, Arc<Report>), Error> {
         self.log.start.lock().unwrap().get_or_insert_with(Instant::now);
         let origin = Origin::from_uri(&"https://host.test".parse().unwrap()).unwrap();
         let names = Names::Ask(vec!["host.test.".into()]);
