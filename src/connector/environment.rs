@@ -39,6 +39,7 @@ impl HappyEyeballsConnector {
             policy_table: PolicyTable::rfc6724(),
             tls: origin.is_secure() && self.has_tls(),
             recalls: self.settings.config.use_history && !self.settings.history.is_empty(),
+            bounded: self.settings.attempts.is_some(),
             names,
         };
         match addresses_at_hand.names {

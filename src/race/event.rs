@@ -47,6 +47,8 @@ pub struct Environment {
     pub tls: bool,
     /// Whether anything is known from earlier races, so that even what is alone is to be asked about.
     pub recalls: bool,
+    /// Whether each attempt needs a permit, since there is a bound on those of all races together.
+    pub bounded: bool,
 }
 
 impl Environment {
@@ -67,6 +69,7 @@ impl Environment {
             policy_table: PolicyTable::rfc6724(),
             tls: false,
             recalls: false,
+            bounded: false,
         }
     }
 
@@ -153,6 +156,8 @@ pub enum Input {
     },
     /// The reply to [`Output::Probe`].
     Probed(Vec<Probed>),
+    /// The reply to [`Output::Permit`]. It lapses if nothing starts before the next [`Output::Wait`].
+    Permitted,
     /// TCP is up on an attempt.
     Progress {
         /// The attempt.
@@ -251,6 +256,9 @@ pub enum Output {
         /// The addresses.
         addrs: Vec<SocketAddr>,
     },
+    /// An attempt is due: get a permit for it, and say so with [`Input::Permitted`] once it is there. An attempt that is
+    /// cancelled in the meantime leaves it its own, and no reply is due any more.
+    Permit,
     /// Open TCP to `addr`; answer with [`Input::Progress`] or [`Input::Failed`].
     Attempt {
         /// The attempt.

@@ -55,6 +55,7 @@ pub struct Race {
     order: Order,
     /// Set once the choice has fallen but TLS is still to be done: only where TLS is not part of the race.
     committed: bool,
+    permit: Permit,
     /// Connections on which nothing may be sent yet.
     held: Vec<AttemptId>,
     /// What turned out to have no route, until it is known whether it can be translated.
@@ -77,6 +78,7 @@ impl Race {
         let given = Given { origin, environment, config: config.into() };
         let deadline = given.config.connect_timeout.and_then(|timeout| now.checked_add(timeout));
         let resolution = Resolution::new(names, &given, now);
+        let permit = if given.environment.bounded { Permit::Missing } else { Permit::Needless };
         Self {
             given,
             started: now,
@@ -86,6 +88,7 @@ impl Race {
             attempts: Attempts::default(),
             order: Order::default(),
             committed: false,
+            permit,
             held: Vec::new(),
             routeless: Vec::new(),
             outbox: VecDeque::new(),
@@ -109,6 +112,7 @@ impl Race {
                 self.on_resolution(now);
             }
             Input::Probed(probed) => self.order.learn(&probed, &self.given.environment),
+            Input::Permitted => self.permit.give(),
             Input::Progress { id, rtt } => {
                 if self.attempts.on_tcp(id, rtt, now) {
                     match self.resolution.holds_back() {
@@ -153,7 +157,21 @@ impl Race {
         }
         let next = match self.next_start() {
             Next::Probe(addrs) => return Output::Probe { addrs },
+            Next::Start(_, due) if due <= now && self.permit == Permit::Missing => {
+                self.permit = Permit::Asked;
+                return Output::Permit;
+            }
+            Next::Start(..) if self.permit == Permit::Asked => {
+                let oldest = self.attempts.next_to_give_way(&self.given.config);
+                if let Some((id, _)) = oldest.filter(|(_, at)| *at <= now) {
+                    self.attempts.give_way(id, now);
+                    self.permit.give();
+                    return Output::Cancel { id };
+                }
+                return Output::Wait(earlier(oldest.map(|(_, at)| at), deadline));
+            }
             Next::Start(endpoint, due) if due <= now => {
+                self.permit.spend();
                 let target = self.resolution.target(endpoint.group).cloned();
                 let id = self.attempts.start(endpoint.addr, target, now);
                 return Output::Attempt { id, addr: endpoint.addr };
@@ -165,6 +183,8 @@ impl Race {
             self.finish(Outcome::Failed, now);
             return self.poll_output(now);
         }
+        // Others may be waiting for it.
+        self.permit.spend();
         Output::Wait(earlier(next, deadline))
     }
 
@@ -284,6 +304,7 @@ impl Race {
         for (id, failure) in self.attempts.expired(&self.given.config, now) {
             self.attempts.end(id, AttemptOutcome::Failed(failure), now);
             self.outbox.push_back(Output::Cancel { id });
+            self.permit.give();
         }
     }
 
@@ -320,6 +341,32 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
+    }
+}
+
+/// What the next attempt needs, where there is a bound on those of all races together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Permit {
+    /// There is no bound.
+    Needless,
+    Missing,
+    Asked,
+    Given,
+}
+
+impl Permit {
+    /// The permit that was asked for is there.
+    fn give(&mut self) {
+        if *self == Self::Asked {
+            *self = Self::Given;
+        }
+    }
+
+    /// An attempt starts with it, or nothing does.
+    fn spend(&mut self) {
+        if *self == Self::Given {
+            *self = Self::Missing;
+        }
     }
 }
 

@@ -20,9 +20,17 @@ pub(super) struct Watched {
     attempts: Vec<Seen>,
     /// The only attempt that may go on, where TLS is not part of the race.
     committed: Option<AttemptId>,
+    permit: Permit,
     /// Whether an attempt was dropped in this drain although none of its own timeouts had run out.
     dropped_early: bool,
     done: Option<Outcome>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Permit {
+    None,
+    Asked,
+    Given,
 }
 
 struct Asked {
@@ -67,6 +75,7 @@ impl Watched {
             queries: Vec::new(),
             attempts: Vec::new(),
             committed: None,
+            permit: Permit::None,
             dropped_early: false,
             done: None,
         }
@@ -112,7 +121,8 @@ impl Watched {
                     seen.fate = Some(if local { Fate::NeverLeft } else { Fate::Failed });
                 }
             }
-            Input::Probed(_) => {}
+            Input::Permitted if self.permit == Permit::Asked => self.permit = Permit::Given,
+            Input::Permitted | Input::Probed(_) => {}
         }
     }
 
@@ -148,6 +158,10 @@ impl Watched {
                 self.queries.push(Asked { name, kind, at: now, answered: false, nonexistent: false });
             }
             Output::Probe { ref addrs } => assert!(!addrs.is_empty(), "a probe of nothing"),
+            Output::Permit => {
+                assert!(self.environment.bounded && self.permit == Permit::None, "a permit for nothing");
+                self.permit = Permit::Asked;
+            }
             Output::Attempt { id, addr } => self.judge_start(id, addr, now),
             Output::Handshake { id } => {
                 assert!(self.environment.tls, "TLS on a race without");
@@ -165,6 +179,9 @@ impl Watched {
             }
             Output::Cancel { id } => {
                 let due = self.is_due(id, now);
+                if self.permit == Permit::Asked {
+                    self.permit = Permit::Given;
+                }
                 let seen = self.in_flight(id).expect("only what is in flight is cancelled");
                 seen.fate = Some(if due { Fate::Dropped } else { Fate::Cancelled });
                 self.dropped_early |= !due;
@@ -176,9 +193,12 @@ impl Watched {
                     "an attempt was dropped while the race goes on"
                 );
                 self.dropped_early = false;
+                if self.permit == Permit::Given {
+                    self.permit = Permit::None;
+                }
                 assert!(until.is_none_or(|until| until > now), "a wait that is over already");
                 assert!(
-                    until.is_some() || self.is_something_pending(now, |_| true),
+                    until.is_some() || self.permit == Permit::Asked || self.is_something_pending(now, |_| true),
                     "nothing will ever wake this race"
                 );
             }
@@ -188,6 +208,8 @@ impl Watched {
 
     fn judge_start(&mut self, id: AttemptId, addr: SocketAddr, now: Instant) {
         assert_eq!(id, AttemptId(self.attempts.len()), "attempt numbers rise");
+        assert!(!self.environment.bounded || self.permit == Permit::Given, "{addr} starts without a permit");
+        self.permit = Permit::None;
         assert!(self.committed.is_none(), "{addr} starts after the choice has fallen");
         assert!(self.attempts.iter().all(|seen| seen.addr != addr), "{addr} starts twice");
         assert!(self.environment.dial.contains(Family::of(addr)), "{addr} is of a family that is not dialled");
@@ -267,9 +289,14 @@ impl Watched {
         }
     }
 
-    /// Whether a timeout of the attempt itself has run out. The attempt delay is none.
+    /// Whether a timeout of the attempt itself has run out, or it is its turn to give way. The attempt delay is none.
     fn is_due(&self, id: AttemptId, now: Instant) -> bool {
         let seen = &self.attempts[id.0];
+        let is_oldest = self.attempts[..id.0].iter().all(|seen| seen.fate.is_some());
+        let latest = |seen: &Seen| seen.started + self.config.clamped_max_attempt_delay();
+        if self.permit == Permit::Asked && is_oldest && self.attempts.iter().map(latest).max() <= Some(now) {
+            return true;
+        }
         let ran_out = |from: Instant, timeout: Option<Duration>| {
             timeout.and_then(|timeout| from.checked_add(timeout)).is_some_and(|end| end <= now)
         };
