@@ -327,6 +327,7 @@ by_value! {
     happy_eyeballs_timeout => set_happy_eyeballs_timeout(delay: Option<Duration>);
     history => set_history(history: History);
     partition => set_partition(partition: impl Into<Arc<str>>);
+    max_attempts_in_flight => set_max_attempts_in_flight(count: Option<usize>);
     reuse_address => set_reuse_address(reuse: bool);
     #[cfg(any(
         target_os = "android",

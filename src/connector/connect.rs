@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Uri;
 
+use super::permits::Permits;
 use super::{HappyEyeballsConnector, Schemes, driver};
 use crate::config::Ech;
 use crate::dial::{Dial, Dialer};
@@ -36,7 +37,8 @@ impl HappyEyeballsConnector {
         let settings = &self.settings;
         let history = settings.config.use_history.then_some(|origin: &Origin| self.session(origin));
         let race = Box::new(Race::new(origin, environment, settings.config.clone(), driver::now()));
-        driver::drive(race, &self.lookups, settings.config.dns_linger, history, &dialer).await
+        let permits = settings.attempts.clone().map(Permits::new);
+        driver::drive(race, &self.lookups, settings.config.dns_linger, history, permits, &dialer).await
     }
 
     fn session(&self, origin: &Origin) -> Session {

@@ -44,6 +44,7 @@ impl HappyEyeballsConnector {
             tls: origin.is_secure() && self.has_tls(),
             ech: self.ech(),
             recalls: self.settings.config.use_history && !self.settings.history.is_empty(),
+            bounded: self.settings.attempts.is_some(),
             names,
         };
         match addresses_at_hand.names {

@@ -113,13 +113,24 @@ impl Attempts {
                     Some(deadline) if deadline <= now => "the attempt timeout ran out",
                     _ => "the TLS timeout ran out",
                 };
-                (id, Failure::new(FailureKind::TimedOut, io::Error::new(io::ErrorKind::TimedOut, text)))
+                (id, timed_out(text))
             })
             .collect()
     }
 
     pub(super) fn next_deadline(&self, config: &Config) -> Option<Instant> {
         self.list.iter().filter(|attempt| attempt.is_in_flight()).filter_map(|attempt| attempt.deadline(config)).min()
+    }
+
+    /// The attempt that has had the most time, and when it gives way to the next one, should that get no other permit: a
+    /// start is put off by the maximum delay at most.
+    pub(super) fn next_to_give_way(&self, config: &Config) -> Option<(AttemptId, Instant)> {
+        let oldest = self.in_flight().next()?;
+        Some((oldest, self.counted().last()?.started + config.clamped_max_attempt_delay()))
+    }
+
+    pub(super) fn give_way(&mut self, id: AttemptId, now: Instant) {
+        self.end(id, AttemptOutcome::Failed(timed_out("it gave way, as no more attempts may be in flight")), now);
     }
 
     /// Which of the `ordered` endpoints starts next, and when; `None` while something has to happen first.
@@ -268,4 +279,9 @@ impl AttemptReport {
     fn attempt_deadline(&self, config: &Config) -> Option<Instant> {
         self.started.checked_add(config.attempt_timeout?)
     }
+}
+
+/// The failure of an attempt whose time is up.
+fn timed_out(text: &'static str) -> Failure {
+    Failure::new(FailureKind::TimedOut, io::Error::new(io::ErrorKind::TimedOut, text))
 }

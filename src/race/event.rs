@@ -49,6 +49,8 @@ pub struct Environment {
     pub ech: Option<EchUse>,
     /// Whether anything is known from earlier races, so that even what is alone is to be asked about.
     pub recalls: bool,
+    /// Whether each attempt needs a permit, since there is a bound on those of all races together.
+    pub bounded: bool,
 }
 
 impl Environment {
@@ -70,6 +72,7 @@ impl Environment {
             tls: false,
             ech: None,
             recalls: false,
+            bounded: false,
         }
     }
 
@@ -158,6 +161,8 @@ pub enum Input {
     },
     /// The reply to [`Output::Probe`].
     Probed(Vec<Probed>),
+    /// The reply to [`Output::Permit`]. It lapses if nothing starts before the next [`Output::Wait`].
+    Permitted,
     /// TCP is up on an attempt.
     Progress {
         /// The attempt.
@@ -256,6 +261,9 @@ pub enum Output {
         /// The addresses.
         addrs: Vec<SocketAddr>,
     },
+    /// An attempt is due: get a permit for it, and say so with [`Input::Permitted`] once it is there. An attempt that is
+    /// cancelled in the meantime leaves it its own, and no reply is due any more.
+    Permit,
     /// Open TCP to `addr`; answer with [`Input::Progress`] or [`Input::Failed`].
     Attempt {
         /// The attempt.

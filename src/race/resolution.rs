@@ -252,6 +252,7 @@ impl Resolution {
             let mut wanted = route.wanted(self.translation.is_possible());
             wanted.extend(prefix);
             if !wanted.is_empty() {
+                self.queries.reserve_exact(wanted.len());
                 self.queries.extend(wanted.into_iter().map(|(name, kind)| Query::new(name, kind, now)));
                 continue;
             }

@@ -54,7 +54,7 @@ fn healthy(origin: &Origin, config: &Arc<Config>) {
             }
             Output::Handshake { id } => race.handle_input(Input::Succeeded { id }, now),
             Output::Learned { .. } => {}
-            Output::Cancel { .. } | Output::Wait(_) => unreachable!("nothing is missing"),
+            Output::Cancel { .. } | Output::Permit | Output::Wait(_) => unreachable!("nothing is missing"),
             Output::Done(outcome) => break outcome,
         }
     };
@@ -77,6 +77,7 @@ fn environment() -> Environment {
         policy_table: PolicyTable::rfc6724(),
         tls: true,
         recalls: true,
+        bounded: false,
     }
 }
 
