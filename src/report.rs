@@ -270,7 +270,8 @@ impl fmt::Display for FailureKind {
             Self::TimedOut => "timed out",
             Self::Closed => "closed",
             Self::Certificate => "certificate",
-            Self::Tls => "tls",
+            // It stands behind the stage.
+            Self::Tls => "handshake",
             Self::Other => "failed",
         })
     }

@@ -111,6 +111,7 @@ impl<D: Debug> Case<'_, D> {
         let begin = if is_certificate { "tls certificate error: " } else { "tls handshake error: " };
         assert!(text.starts_with(begin), "{what:?}: {text}");
         assert!(text.contains(&format!("; {} tls {kind}: {failure} (", self.bad.addr())), "{what:?}: {text}");
+        assert!(!text.contains("tls tls"), "{what:?}: {text}");
         assert_eq!(text.lines().count(), 1, "{what:?}: {text}");
     }
 
