@@ -22,7 +22,7 @@ fn with_list(ca: &Ca, next_update: i32) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// Proves: TLS-4
+/// Proves: TLS-4, ATT-7
 #[tokio::test]
 async fn a_bad_certificate_is_told_and_passed_over() {
     let ca = Ca::new();

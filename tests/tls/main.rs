@@ -7,6 +7,7 @@ mod certificates;
 mod clients;
 mod nonsense;
 mod resumption;
+mod several;
 mod slow;
 
 #[path = "../lab/mod.rs"]
