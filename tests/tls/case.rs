@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_happy_eyeballs::report::{AttemptOutcome, FailureKind, Stage};
-use hyper_happy_eyeballs::{Config, Error, HappyEyeballsConnector, MaybeHttpsStream};
+use hyper_happy_eyeballs::{Config, Error, Families, HappyEyeballsConnector, MaybeHttpsStream};
 use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion, version};
 use tokio::net::TcpListener;
 
@@ -58,10 +58,17 @@ pub(crate) async fn connect_to<'a>(
     connect(&connector(client, config, servers), &format!("https://{HOST}/")).await
 }
 
+/// As time passes attempts start, and none ends. Which families the machine has must not matter.
+pub(crate) fn paced() -> Config {
+    let mut config = Config::default();
+    config.families(Families::Both).tls_timeout(None).connect_timeout(Some(LONG));
+    config
+}
+
 /// Nothing happens because time has passed.
 pub(crate) fn timeless() -> Config {
-    let mut config = Config::default();
-    config.attempt_delay(LONG).max_attempt_delay(LONG).tls_timeout(None).connect_timeout(Some(LONG));
+    let mut config = paced();
+    config.attempt_delay(LONG).max_attempt_delay(LONG);
     config
 }
 
@@ -124,9 +131,9 @@ impl<D: Debug> Case<'_, D> {
         assert!(won.start() < LONG, "{what:?}: {}", stream.report());
     }
 
-    /// Beside a good one: what stalls lets the next start by the pacing, and not by a timeout.
+    /// Beside a good one: what stalls lets the next start by the pacing.
     pub(crate) async fn check_overtaken(&self) {
-        let (what, stream) = (&self.what, self.connect_beside_good(Config::default()).await);
+        let (what, stream) = (&self.what, self.connect_beside_good(paced()).await);
         let [first, won] = stream.report().attempts() else { panic!("{what:?}: {}", stream.report()) };
         assert!(matches!(first.outcome(), AttemptOutcome::Cancelled), "{what:?}: {}", stream.report());
         assert_eq!(first.stage(), Stage::Tls, "{what:?}: {}", stream.report());

@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::case::{HOST, TLS12, TLS13, client, connect_to, serve, timeless};
+use crate::case::{HOST, TLS12, TLS13, client, connect_to, paced, serve, timeless};
 use crate::lab::{Behaviour, Ca, Certificate, Server, ServerTls};
 use crate::support::failure;
 
@@ -51,7 +51,7 @@ async fn a_session_goes_on_at_another_address() {
         assert!(visit(&client, timeless(), [&one]).await.resumed);
         assert!(visit(&client, timeless(), [&other]).await.resumed);
         // The hello that is never answered has used up a ticket where they are good for one use only.
-        let visit = visit(&client, Config::default(), [&stalls, &other]).await;
+        let visit = visit(&client, paced(), [&stalls, &other]).await;
         assert!(visit.resumed && visit.report.attempts().len() == 2, "{}", visit.report);
     }
 }

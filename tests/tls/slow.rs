@@ -9,8 +9,8 @@ use hyper_happy_eyeballs::report::{AttemptOutcome, FailureKind, Stage};
 use crate::case::{Case, LONG, SHORT, client, connect_to, good, serve, timeless};
 use crate::lab::{Behaviour, Ca, Cut, Then, Within};
 
-/// A byte every 20 ms: more than a thousand bytes take longer than anything here waits.
-const DRIP: Then = Then::Drip(Duration::from_millis(20));
+/// Hundreds of bytes take longer than anything here waits.
+const DRIP: Then = Then::Drip(Duration::from_millis(50));
 
 const SLOW: [Behaviour; 4] = [
     Behaviour::Stall,
