@@ -317,7 +317,8 @@ impl fmt::Display for FailureKind {
             Self::Closed => "closed",
             Self::Certificate => "certificate",
             Self::EchRejected => "ech rejected",
-            Self::Tls => "tls",
+            // It stands behind the stage.
+            Self::Tls => "handshake",
             Self::Other => "failed",
         })
     }
