@@ -49,6 +49,7 @@ async fn get(client: &Arc<ClientConfig>, server: &Server) -> Result<(), Box<dyn 
     client.get(format!("https://{HOST}/").parse()?).await?;
     Ok(())
 }
+
 #[tokio::test]
 async fn a_certificate_that_is_asked_for_is_given() {
     let ca = Ca::new();
