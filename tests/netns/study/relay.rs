@@ -50,6 +50,8 @@ pub(crate) enum Direction {
 pub(crate) enum Fate {
     Delayed(Duration),
     Dropped,
+    /// The next one is dropped, and those after it are delayed.
+    FirstDropped(Duration),
 }
 
 #[derive(Clone, Debug)]
@@ -185,7 +187,7 @@ impl Carrier {
             let device = received.link.ifindex();
             let frame = &buffer[..received.bytes];
             let packet = frame.get(ETHERNET_HEADER..).and_then(|ip| Packet::parse(ip, received.at, device));
-            // What is neither TCP nor UDP is the kernel's talk to its neighbours.
+            // The rest is the kernel's talk to its neighbours.
             let Some(packet) = packet else { continue };
             let (direction, out, server) = if device == self.client.ifindex() {
                 (Direction::ToServer, self.server, packet.to.ip())
@@ -193,8 +195,10 @@ impl Carrier {
                 (Direction::ToClient, self.client, packet.from.ip())
             };
             let mut state = self.shared.state();
-            let fate = state.fates.get(&(server, direction)).copied().unwrap_or(Fate::Delayed(Duration::ZERO));
-            if let Fate::Delayed(delay) = fate {
+            let fate = state.fates.entry((server, direction)).or_insert(Fate::Delayed(Duration::ZERO));
+            if let Fate::FirstDropped(delay) = *fate {
+                *fate = Fate::Delayed(delay);
+            } else if let Fate::Delayed(delay) = *fate {
                 let mut frame = frame.to_vec();
                 checksum::complete(&mut frame[ETHERNET_HEADER..]);
                 self.queue.insert((received.at + delay, state.log.len()), (out, frame));
