@@ -129,22 +129,20 @@ impl Packet {
             _ => return None,
         };
         let segment = bytes.get(header..)?;
-        let (payload, [from_port, to_port]) = match (i32::from(protocol), *segment.first()?) {
+        let mut ports = [word(segment, 0)?, word(segment, 2)?];
+        let payload = match (i32::from(protocol), *segment.first()?) {
             (libc::IPPROTO_TCP, _) => {
                 let sequence = segment.get(4..8)?.try_into().ok()?;
-                let payload = Payload::Tcp { flags: *segment.get(13)?, sequence: u32::from_be_bytes(sequence) };
-                (payload, [word(segment, 0)?, word(segment, 2)?])
+                Payload::Tcp { flags: *segment.get(13)?, sequence: u32::from_be_bytes(sequence) }
             }
-            (libc::IPPROTO_UDP, _) => {
-                (Payload::Udp(segment.get(8..)?.to_vec()), [word(segment, 0)?, word(segment, 2)?])
-            }
+            (libc::IPPROTO_UDP, _) => Payload::Udp(segment.get(8..)?.to_vec()),
             (libc::IPPROTO_ICMP, ICMP_UNREACHABLE) | (libc::IPPROTO_ICMPV6, ICMPV6_UNREACHABLE) => {
-                (Payload::Unreachable, [0, 0])
+                ports = [0, 0];
+                Payload::Unreachable
             }
             _ => return None,
         };
-        let from = SocketAddr::new(from, from_port);
-        let to = SocketAddr::new(to, to_port);
+        let [from, to] = [SocketAddr::new(from, ports[0]), SocketAddr::new(to, ports[1])];
         Some(Self { at, device, from, to, payload })
     }
 

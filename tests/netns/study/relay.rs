@@ -196,12 +196,14 @@ impl Carrier {
             };
             let mut state = self.shared.state();
             let fate = state.fates.entry((server, direction)).or_insert(Fate::Delayed(Duration::ZERO));
-            if let Fate::FirstDropped(delay) = *fate {
-                *fate = Fate::Delayed(delay);
-            } else if let Fate::Delayed(delay) = *fate {
-                let mut frame = frame.to_vec();
-                checksum::complete(&mut frame[ETHERNET_HEADER..]);
-                self.queue.insert((received.at + delay, state.log.len()), (out, frame));
+            match *fate {
+                Fate::Delayed(delay) => {
+                    let mut frame = frame.to_vec();
+                    checksum::complete(&mut frame[ETHERNET_HEADER..]);
+                    self.queue.insert((received.at + delay, state.log.len()), (out, frame));
+                }
+                Fate::FirstDropped(delay) => *fate = Fate::Delayed(delay),
+                Fate::Dropped => {}
             }
             state.log.push(Carried { packet, arrived: None });
         }
