@@ -8,7 +8,7 @@ use proptest::test_runner::TestRng;
 
 use super::world::{Change, Family, Lookup, LookupFate, Place, Site, What, World, runner};
 
-// Of the connector's settings: the first two are the defaults, by the v3 draft.
+// What the connector is set to, by default if not in this test.
 const RESOLUTION_DELAY: u64 = 50;
 const ATTEMPT_DELAY: u64 = 250;
 const MIN_START_GAP: u64 = 10;

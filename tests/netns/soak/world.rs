@@ -129,7 +129,7 @@ impl World {
         self.change.filter(|change| change.family == family)
     }
 
-    /// Whether some address answers, whenever it is tried: it is enough to look at each by itself.
+    /// Whether some address answers whenever it is tried.
     pub(crate) fn is_certain(&self) -> bool {
         self.places().any(|place| {
             let lookup = if place.family == Family::V6 { self.aaaa } else { self.a };
@@ -161,22 +161,14 @@ pub(crate) fn runner(seed: u64) -> TestRunner {
 fn world() -> impl Strategy<Value = World> {
     let sites = || prop_oneof![3 => vec(site(), 0..=ADDRESSES), 1 => vec(dead_site(), 1..=ADDRESSES)];
     (option::of(lookup()), lookup(), lookup(), sites(), sites(), option::of(change())).prop_map(
-        |(mut https, aaaa, mut a, v6, v4, change)| {
+        |(mut https, mut aaaa, mut a, v6, v4, change)| {
+            let lookups = [Some(&mut aaaa), Some(&mut a), https.as_mut()].into_iter().flatten();
             // Over one TCP connection the second answer would have to wait for the first.
-            for (other, lookup) in [(Some(aaaa), Some(&mut a)), (Some(aaaa), https.as_mut())] {
-                only_one_by_tcp(other, lookup);
-            }
-            only_one_by_tcp(Some(a), https.as_mut());
+            let by_tcp = lookups.filter(|lookup| lookup.fate == LookupFate::Truncated);
+            by_tcp.skip(1).for_each(|lookup| lookup.fate = LookupFate::Answered);
             World { https, aaaa, a, v6, v4, change }
         },
     )
-}
-
-fn only_one_by_tcp(one: Option<Lookup>, other: Option<&mut Lookup>) {
-    let is_by_tcp = |lookup: &Lookup| lookup.fate == LookupFate::Truncated;
-    if let Some(other) = other.filter(|other| is_by_tcp(other) && one.as_ref().is_some_and(is_by_tcp)) {
-        other.fate = LookupFate::Answered;
-    }
 }
 
 fn lookup() -> impl Strategy<Value = Lookup> {
