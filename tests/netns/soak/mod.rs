@@ -26,11 +26,11 @@
 //! ```
 //!
 //! `HAPPY_EYEBALLS_SOAK_SEED` and `HAPPY_EYEBALLS_SOAK_WORLDS` choose other worlds. World after world has the next seed, and
-//! a failure prints its own. A world in which the machine demonstrably stood still, as the relay notices, is played again
-//! if it fails.
+//! a failure prints its own. A world in which the [machine stood still](standstill::Watch) is played again if it fails.
 
 mod oracle;
 mod stage;
+mod standstill;
 mod world;
 
 use std::env;

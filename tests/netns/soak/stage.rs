@@ -13,11 +13,13 @@ use futures_util::future::{join, join_all};
 use hickory_server::proto::rr::{RData, RecordType};
 use hyper_happy_eyeballs::resolve::HickoryResolver;
 use hyper_happy_eyeballs::{Config, Error, HappyEyeballsConnector, MaybeHttpsStream};
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 use tower_service::Service;
 
 use super::oracle::{CONNECT_TIMEOUT, DNS_TIMEOUT};
+use super::standstill::Watch;
 use super::world::{Change, Family, Lookup, LookupFate, Place, Site, What, World};
 use crate::lab::{Ca, HttpsRecord, Reply};
 use crate::namespace::{add_address, ip, ip_batch, nft};
@@ -47,6 +49,9 @@ const LAST: &str = "metric 2";
 
 pub(crate) struct Stage {
     network: Network<Servers>,
+    watch: Watch,
+    /// Held while a world is made, which takes this thread some time: one that begins should not wait for many others.
+    making: Mutex<()>,
     /// The last numbers that were given to a world and to an address of a server.
     worlds: Cell<u16>,
     addresses: Cell<u16>,
@@ -89,11 +94,12 @@ impl Stage {
         // Without a word on the source it could be any world's.
         ip("route change default dev up0 src 192.0.2.1");
         ip("-6 route change default dev up0 src 2001:db8::1");
-        Self { network, worlds: Cell::new(0), addresses: Cell::new(0) }
+        Self { network, watch: Watch::start(), making: Mutex::default(), worlds: Cell::new(0), addresses: Cell::new(0) }
     }
 
     /// Connects in a world that is made for it, with a connector that knows nothing yet.
     pub(crate) async fn play(&self, world: &World) -> Played {
+        let making = self.making.lock().await;
         self.worlds.set(self.worlds.get() + 1);
         let number = self.worlds.get();
         let host = format!("world{number}.{DOMAIN}");
@@ -113,13 +119,14 @@ impl Stage {
         let (stood, start) = (now(), Instant::now());
         // A task of its own, as it would be in a client.
         let connecting = tokio::spawn(async move { connector.call(uri).await });
+        drop(making);
         let happening = self.happen(start, world, &addresses, own_side);
         let result = tokio::select! {
             result = connecting => result.expect("the connector does not panic"),
             never = happening => match never {},
         };
         let took = start.elapsed();
-        let is_disturbed = self.network.relay.stood_still(stood, now());
+        let is_disturbed = self.watch.stood_still(stood, now());
         Played { took, result, port, addresses, is_disturbed }
     }
 

@@ -25,9 +25,9 @@ use crate::namespace::{enter_namespace, ip, schedule_thread};
 use crate::packet_socket::{PacketSocket, now};
 
 /// The longest that the thread sleeps, so that it notices when the machine stood still.
-const BEAT: Duration = Duration::from_millis(5);
+pub(crate) const BEAT: Duration = Duration::from_millis(5);
 /// A thread that wakes so late did not run for a while, and neither did the client.
-const STOOD_STILL: Duration = Duration::from_millis(15);
+pub(crate) const STOOD_STILL: Duration = Duration::from_millis(15);
 const ETHERNET_HEADER: usize = 14;
 /// With the MTU as high as it goes, no TCP segment is too long for one packet.
 const LONGEST_FRAME: usize = ETHERNET_HEADER + 65_535;
