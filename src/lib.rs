@@ -96,11 +96,18 @@ pub mod report;
 pub mod resolve;
 mod stream;
 
-/// What the packages beside this crate measure. Outside semver.
+/// What the packages beside this crate measure and fuzz. Outside semver.
 #[cfg(feature = "__internal")]
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::race::*;
+    #[cfg(feature = "hickory")]
+    pub use crate::resolve::hickory::https_answer;
+
+    /// What a driver tells of a failed attempt.
+    pub fn failure(kind: crate::report::FailureKind, error: std::io::Error) -> crate::report::Failure {
+        crate::report::Failure::new(kind, error)
+    }
 }
 
 pub use address_policy::{AddressPolicy, Network, ParseNetworkError, Verdict};

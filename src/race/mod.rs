@@ -15,6 +15,8 @@ mod event;
 mod groups;
 mod order;
 mod query;
+#[cfg(any(test, feature = "__internal"))]
+mod referee;
 mod resolution;
 mod route;
 mod services;
@@ -36,6 +38,8 @@ use groups::{Endpoint, cut};
 use order::Order;
 #[cfg(any(test, feature = "__internal"))]
 pub use order::sorted;
+#[cfg(any(test, feature = "__internal"))]
+pub use referee::Watched;
 use resolution::Resolution;
 use route::Ending;
 
