@@ -275,6 +275,7 @@ impl Race {
         let ech = self.ech(id, addr).cloned();
         if !self.given.config.race_tls {
             self.committed = true;
+            self.retries.forget_next();
             self.cancel_all_but(Some(id), now);
         }
         self.attempts.on_handshake(id, now);
