@@ -40,6 +40,7 @@ pub struct Config {
     pub(crate) race_tls: bool,
     pub(crate) use_service_records: bool,
     pub(crate) https_upgrade: bool,
+    pub(crate) ech: Ech,
     pub(crate) use_history: bool,
     pub(crate) nat64: Nat64,
     pub(crate) families: Families,
@@ -66,6 +67,7 @@ impl Default for Config {
             race_tls: true,
             use_service_records: true,
             https_upgrade: false,
+            ech: Ech::default(),
             use_history: true,
             nat64: Nat64::default(),
             families: Families::Auto,
@@ -199,6 +201,24 @@ impl Config {
     /// Default is false; with a resolver whose answers are [protected](crate::Resolve::is_protected) it is always so.
     pub fn https_upgrade(&mut self, upgrade: bool) -> &mut Self {
         self.https_upgrade = upgrade;
+        self
+    }
+
+    /// What is done about Encrypted Client Hello, which hides the server name from the network (RFC 9849).
+    ///
+    /// Its configurations come with HTTPS records (RFC 9848). Where all of those that can be used carry some, the origin's
+    /// own addresses are none to fall back to, or who keeps these endpoints from us would learn the name. On connections
+    /// that were opened before the records came, TLS begins by what they say, or not at all. A server that rejects a
+    /// configuration and proves to be the one of its public name is tried once more, with the configurations that it gives;
+    /// if it gives none, without.
+    ///
+    /// It takes [`use_service_records`](Self::use_service_records), and TLS that the connector sets up itself or
+    /// [can](crate::Builder::tls_config_with), with the crate's feature `aws-lc-rs`. Answers of plain DNS tell the network
+    /// the name anyway: a resolver whose answers are [protected](crate::Resolve::is_protected) does not.
+    ///
+    /// Default is [`Ech::On`].
+    pub fn ech(&mut self, ech: Ech) -> &mut Self {
+        self.ech = ech;
         self
     }
 
@@ -353,6 +373,23 @@ pub enum Pacing {
         /// When the second lane starts, from the start of the first.
         delay: Duration,
     },
+}
+
+/// What a connector does about Encrypted Client Hello (RFC 9849).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ech {
+    /// Uses it where an HTTPS record carries a configuration that can be used.
+    #[default]
+    On,
+    /// The same, and everywhere else an offer without meaning is sent, so that real ones do not stand out (section 6.2).
+    /// TLS 1.2 is not offered beside it.
+    Grease,
+    /// Shakes hands with nobody without it: where no record carries a usable configuration the connect fails, as it does
+    /// with a server that has turned it off, and with a connector whose TLS cannot do it.
+    Required,
+    /// Does without.
+    Off,
 }
 
 /// The address families that a connector asks for and dials.

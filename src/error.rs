@@ -95,6 +95,18 @@ impl Error {
         Self(Box::new(Inner { kind: Kind::Dns, message, source, report: Some(Arc::new(report)) }))
     }
 
+    /// ECH is required, and there is none to be had.
+    pub(crate) fn without_ech(report: Report) -> Self {
+        let message = "ECH is required, and no HTTPS record has a configuration that can be used";
+        Self(Box::new(Inner { kind: Kind::Tls, message, source: None, report: Some(Arc::new(report)) }))
+    }
+
+    /// ECH is required of TLS that cannot do it.
+    pub(crate) fn incapable_of_ech(report: Report) -> Self {
+        let message = "ECH is required, and the TLS of this connector has none";
+        Self(Box::new(Inner { kind: Kind::Tls, message, source: None, report: Some(Arc::new(report)) }))
+    }
+
     /// A race that ended without a winner. The attempt that got furthest tells most of what is wrong with the origin,
     /// so it gives the kind, and of several the first.
     pub(crate) fn from_race(report: Report) -> Self {
@@ -136,7 +148,8 @@ impl Error {
         self.0.kind == Kind::Connect
     }
 
-    /// TCP was up on some address, and TLS failed; a wrong certificate included.
+    /// TCP was up on some address, and TLS failed, a wrong certificate included; or [`Ech::Required`](crate::Ech::Required)
+    /// let nothing begin.
     pub fn is_tls(&self) -> bool {
         matches!(self.0.kind, Kind::Tls | Kind::Certificate)
     }

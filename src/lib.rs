@@ -104,7 +104,7 @@ pub mod __internal {
 }
 
 pub use address_policy::{AddressPolicy, Network, ParseNetworkError, Verdict};
-pub use config::{Config, Families, Pacing};
+pub use config::{Config, Ech, Families, Pacing};
 pub use connector::{BuildError, Builder, Connecting, HappyEyeballsConnector};
 pub use error::Error;
 pub use history::History;

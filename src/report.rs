@@ -120,6 +120,7 @@ pub struct AttemptReport {
     pub(crate) tcp: Option<Duration>,
     pub(crate) end: Option<Duration>,
     pub(crate) outcome: AttemptOutcome,
+    pub(crate) ech: Option<Arc<[u8]>>,
 }
 
 impl AttemptReport {
@@ -131,6 +132,12 @@ impl AttemptReport {
     /// The name whose address it is, where HTTPS records led to another one than the origin's.
     pub fn target(&self) -> Option<&str> {
         self.target.as_deref()
+    }
+
+    /// Whether its handshake hides the server name: the records, or the server itself, gave ECH configurations for it
+    /// (RFC 9849).
+    pub fn has_ech(&self) -> bool {
+        self.ech.is_some()
     }
 
     /// When it started.
@@ -211,6 +218,11 @@ impl Failure {
         self.kind == FailureKind::Local && matches!(io, Some(AddrNotAvailable | HostUnreachable | NetworkUnreachable))
     }
 
+    /// What a server that rejected ECH has given to try again.
+    pub(crate) fn ech_rejection(&self) -> Option<&EchRejection> {
+        self.error.downcast_ref()
+    }
+
     pub(crate) fn shared_error(&self) -> Arc<dyn StdError + Send + Sync> {
         self.error.clone()
     }
@@ -255,6 +267,8 @@ pub enum FailureKind {
     Closed,
     /// The certificate is not good for the origin.
     Certificate,
+    /// The server rejected Encrypted Client Hello, and proved to have the right to (RFC 9849 section 6.1.6).
+    EchRejected,
     /// TLS failed in another way.
     Tls,
     /// Anything else.
@@ -270,8 +284,27 @@ impl fmt::Display for FailureKind {
             Self::TimedOut => "timed out",
             Self::Closed => "closed",
             Self::Certificate => "certificate",
+            Self::EchRejected => "ech rejected",
             Self::Tls => "tls",
             Self::Other => "failed",
         })
     }
 }
+
+/// A server's rejection of Encrypted Client Hello: the error of its [`Failure`].
+#[derive(Clone, Debug)]
+pub(crate) struct EchRejection {
+    /// An `ECHConfigList` to try again with; none if the server has turned ECH off.
+    pub(crate) retry_configs: Option<Arc<[u8]>>,
+}
+
+impl fmt::Display for EchRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.retry_configs {
+            Some(_) => "the server has other ECH configurations",
+            None => "the server has turned ECH off",
+        })
+    }
+}
+
+impl StdError for EchRejection {}

@@ -17,7 +17,7 @@ use crate::config::Config;
 #[cfg(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
 use crate::dial::tls::setup::{self, TlsSetupError};
 #[cfg(feature = "rustls")]
-use crate::dial::tls::{Alpn, ServerNames, TlsClient};
+use crate::dial::tls::{Alpn, Recipe, ServerNames, TlsClient};
 use crate::history::History;
 use crate::resolve::{Lookups, Resolve, ServiceResolver};
 
@@ -45,9 +45,11 @@ enum Choice {
 }
 
 #[cfg(feature = "rustls")]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Roots {
     Config(Arc<rustls::ClientConfig>),
+    #[cfg(feature = "aws-lc-rs")]
+    Recipe(Recipe),
     #[cfg(feature = "native-roots")]
     Native,
     #[cfg(feature = "platform-verifier")]
@@ -109,11 +111,51 @@ impl Builder {
     }
 
     /// TLS with a finished configuration. ALPN that it sets is kept; early data is turned off, as a race must not
-    /// send a request twice.
+    /// send a request twice. It is without ECH, which cannot be added to a finished one.
     #[cfg(feature = "rustls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn tls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
         self.choice = Some(Choice::Tls(Roots::Config(config.into())));
+        self
+    }
+
+    /// TLS with configurations that `make` makes: one without ECH, now, and for each server with ECH one by the mode that it
+    /// is given. With TLS of other roots, client certificates or revocation lists this is the way to
+    /// [ECH](Config::ech).
+    ///
+    /// Such a configuration begins with rustls's `with_ech`. What is made should share one verifier, or a session of one
+    /// cannot be resumed by another; ALPN, client certificates and the memory of sessions are those of the first one. Otherwise
+    /// it is as with [`tls_config`](Self::tls_config).
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use rustls::client::WebPkiServerVerifier;
+    /// # fn example(roots: rustls::RootCertStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use hyper_happy_eyeballs::HappyEyeballsConnector;
+    /// use rustls::ClientConfig;
+    ///
+    /// let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    /// let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone()).build()?;
+    /// let make = move |ech| {
+    ///     let builder = ClientConfig::builder_with_provider(provider.clone());
+    ///     let builder = match ech {
+    ///         Some(mode) => builder.with_ech(mode)?,
+    ///         None => builder.with_safe_default_protocol_versions()?,
+    ///     };
+    ///     Ok(builder.with_webpki_verifier(verifier.clone()).with_no_client_auth())
+    /// };
+    /// # let resolver = hyper_happy_eyeballs::resolve::ServiceResolver::system();
+    /// # let builder = HappyEyeballsConnector::builder_with_resolver(resolver);
+    /// let connector = builder.tls_config_with(make).build()?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "aws-lc-rs")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+    pub fn tls_config_with<F>(mut self, make: F) -> Self
+    where
+        F: Fn(Option<rustls::client::EchMode>) -> Result<rustls::ClientConfig, rustls::Error> + Send + Sync + 'static,
+    {
+        self.choice = Some(Choice::Tls(Roots::Recipe(Arc::new(make))));
         self
     }
 
@@ -212,9 +254,7 @@ impl Builder {
             Some(Choice::Plaintext) => Ok(self.connector),
             #[cfg(feature = "rustls")]
             Some(Choice::Tls(roots)) => {
-                let config = roots.config(&self.tls)?;
-                let tls = TlsClient::new(config, self.tls.alpn, self.tls.server_names);
-                Ok(HappyEyeballsConnector { tls: Some(tls), ..self.connector })
+                Ok(HappyEyeballsConnector { tls: Some(roots.client(self.tls)?), ..self.connector })
             }
         }
     }
@@ -222,20 +262,37 @@ impl Builder {
 
 #[cfg(feature = "rustls")]
 impl Roots {
-    #[cfg_attr(
-        not(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots")),
-        allow(unused_variables)
-    )]
-    fn config(self, options: &TlsOptions) -> Result<Arc<rustls::ClientConfig>, BuildError> {
-        match self {
-            Self::Config(config) => Ok(config),
+    fn client(self, options: TlsOptions) -> Result<TlsClient, BuildError> {
+        let recipe: Recipe = match self {
+            Self::Config(config) => return Ok(TlsClient::new(config, options.alpn, options.server_names)),
+            #[cfg(feature = "aws-lc-rs")]
+            Self::Recipe(recipe) => recipe,
             #[cfg(feature = "native-roots")]
-            Self::Native => Ok(setup::with_native_roots(options.provider.clone())?.into()),
+            Self::Native => setup::with_native_roots(options.provider)?,
             #[cfg(feature = "platform-verifier")]
-            Self::Platform => Ok(setup::with_platform_verifier(options.provider.clone())?.into()),
+            Self::Platform => setup::with_platform_verifier(options.provider)?,
             #[cfg(feature = "webpki-roots")]
-            Self::WebPki => Ok(setup::with_webpki_roots(options.provider.clone())?.into()),
-        }
+            Self::WebPki => setup::with_webpki_roots(options.provider)?,
+        };
+        TlsClient::by_recipe(recipe, options.alpn, options.server_names)
+            .map_err(|error| BuildError { source: Some(Box::new(error)) })
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Config(_) => "Config",
+            #[cfg(feature = "aws-lc-rs")]
+            Self::Recipe(_) => "Recipe",
+            #[cfg(feature = "native-roots")]
+            Self::Native => "Native",
+            #[cfg(feature = "platform-verifier")]
+            Self::Platform => "Platform",
+            #[cfg(feature = "webpki-roots")]
+            Self::WebPki => "WebPki",
+        })
     }
 }
 

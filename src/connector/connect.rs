@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::{HappyEyeballsConnector, Schemes, driver};
+use crate::config::Ech;
 use crate::dial::{Dial, Dialer};
 use crate::error::Error;
 use crate::history::Session;
@@ -48,12 +49,15 @@ impl HappyEyeballsConnector {
 
     /// What dials for a connect to `uri`, which is of `origin`.
     pub(crate) fn dialer(&self, uri: &Uri, origin: &Origin) -> Result<Dialer, Error> {
-        self.settings.schemes.admit(origin)?;
         let settings = &self.settings;
+        settings.schemes.admit(origin)?;
+        if settings.config.ech == Ech::Required && origin.is_secure() && self.ech().is_none() {
+            return Err(Error::incapable_of_ech(Report::new(origin.clone())));
+        }
         let dialer = Dialer::new(origin.clone(), settings.config.clone(), settings.tcp.clone());
         #[cfg(feature = "rustls")]
         if let Some(tls) = self.tls.as_ref().filter(|_| origin.is_secure()) {
-            return match tls.target(uri, origin) {
+            return match tls.target(uri, origin, settings.config.ech) {
                 Ok(target) => Ok(dialer.with_tls(target)),
                 Err(error) => Err(Error::without_server_name(error, Report::new(origin.clone()))),
             };

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -121,9 +122,9 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
                     begun = true;
                     self.attempts.push((id, Attempt::Connecting(Box::pin(self.dial.tcp(addr)))));
                 }
-                Output::Handshake { id } => {
+                Output::Handshake { id, ech } => {
                     begun = true;
-                    self.start_tls(id);
+                    self.start_tls(id, ech);
                 }
                 Output::Cancel { id } => self.attempts.retain(|(other, _)| *other != id),
                 Output::Learned { addr, lesson } => {
@@ -137,11 +138,11 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
         }
     }
 
-    fn start_tls(&mut self, id: AttemptId) {
+    fn start_tls(&mut self, id: AttemptId, ech: Option<Arc<[u8]>>) {
         let Some(index) = self.attempts.iter().position(|(other, _)| *other == id) else { return };
         // Order is of no matter here; the race knows its attempts by id.
         if let (id, Attempt::Connected(tcp)) = self.attempts.swap_remove(index) {
-            self.attempts.push((id, Attempt::ShakingHands(Box::pin(self.dial.tls(tcp)))));
+            self.attempts.push((id, Attempt::ShakingHands(Box::pin(self.dial.tls(tcp, ech)))));
         }
     }
 
@@ -215,6 +216,7 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
             Outcome::TimedOut => return Err(Error::timed_out(report)),
             Outcome::Upgrade => return Err(Error::upgrade(report)),
             Outcome::Withheld => return Err(Error::withheld(report)),
+            Outcome::WithoutEch => return Err(Error::without_ech(report)),
             Outcome::Failed => None,
         };
         match winner.map(|index| self.attempts.swap_remove(index).1) {

@@ -4,10 +4,14 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use super::{HappyEyeballsConnector, Settings};
+#[cfg(feature = "rustls")]
+use crate::config::Ech;
 use crate::config::Families;
+#[cfg(feature = "rustls")]
+use crate::dial::tls::TlsClient;
 use crate::origin::{Host, Origin};
 use crate::policy_table::PolicyTable;
-use crate::race::{Environment, Family, FamilySet};
+use crate::race::{EchUse, Environment, Family, FamilySet};
 use crate::resolve::{Names, ResolveError};
 
 impl HappyEyeballsConnector {
@@ -38,6 +42,7 @@ impl HappyEyeballsConnector {
             preferred: if dial.v6 { Family::V6 } else { Family::V4 },
             policy_table: PolicyTable::rfc6724(),
             tls: origin.is_secure() && self.has_tls(),
+            ech: self.ech(),
             recalls: self.settings.config.use_history && !self.settings.history.is_empty(),
             names,
         };
@@ -88,6 +93,19 @@ impl HappyEyeballsConnector {
         return self.tls.is_some();
         #[cfg(not(feature = "rustls"))]
         return false;
+    }
+
+    /// How TLS may hide the server name, if it can and shall.
+    pub(super) fn ech(&self) -> Option<EchUse> {
+        #[cfg(feature = "rustls")]
+        if let Some(is_usable) = self.tls.as_ref().and_then(TlsClient::ech) {
+            return match self.settings.config.ech {
+                Ech::On | Ech::Grease => Some(EchUse { is_usable, required: false }),
+                Ech::Required => Some(EchUse { is_usable, required: true }),
+                Ech::Off => None,
+            };
+        }
+        None
     }
 
     /// The protocols that a connection may be used for. Where TLS is layered on top they are that layer's matter.

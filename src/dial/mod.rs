@@ -49,8 +49,12 @@ pub(crate) trait Dial: Send + Sync {
         addr: SocketAddr,
     ) -> impl Future<Output = Result<(Self::Tcp, Option<Duration>), Failure>> + Send + 'static;
 
-    /// Shakes hands on `tcp`. Only called where the connect has TLS.
-    fn tls(&self, tcp: Self::Tcp) -> impl Future<Output = Result<Self::Stream, Failure>> + Send + 'static;
+    /// Shakes hands on `tcp`, by one of these ECH configurations if there are any. Only called where the connect has TLS.
+    fn tls(
+        &self,
+        tcp: Self::Tcp,
+        ech: Option<Arc<[u8]>>,
+    ) -> impl Future<Output = Result<Self::Stream, Failure>> + Send + 'static;
 
     /// Hands out `tcp` as it is.
     fn plain(&self, tcp: Self::Tcp) -> Self::Stream;
@@ -143,16 +147,24 @@ impl Dial for Dialer {
     }
 
     #[cfg(feature = "rustls")]
-    fn tls(&self, tcp: TcpStream) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
+    fn tls(
+        &self,
+        tcp: TcpStream,
+        ech: Option<Arc<[u8]>>,
+    ) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
         let target = self.tls.clone();
         async move {
             let target = target.ok_or_else(no_tls)?;
-            Ok(Transport::tls(target.handshake(tcp).await?))
+            Ok(Transport::tls(target.handshake(tcp, ech.as_deref()).await?))
         }
     }
 
     #[cfg(not(feature = "rustls"))]
-    fn tls(&self, _: TcpStream) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
+    fn tls(
+        &self,
+        _: TcpStream,
+        _: Option<Arc<[u8]>>,
+    ) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
         std::future::ready(Err(no_tls()))
     }
 

@@ -1,5 +1,7 @@
 //! TLS by rustls.
 
+#[cfg(feature = "aws-lc-rs")]
+mod ech;
 // A finished `ClientConfig` needs none of it.
 #[cfg(any(test, feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
 pub(crate) mod setup;
@@ -10,12 +12,16 @@ use std::sync::Arc;
 
 use http::Uri;
 use rustls::ClientConfig;
+use rustls::client::{EchMode, EchStatus};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+#[cfg(feature = "aws-lc-rs")]
+use self::ech::EchConfigs;
 use super::tcp::failure_kind;
+use crate::config::Ech;
 use crate::origin::{Host, Origin};
 use crate::report::{Failure, FailureKind};
 
@@ -23,24 +29,60 @@ use crate::report::{Failure, FailureKind};
 #[derive(Clone, Debug)]
 pub(crate) struct TlsTarget {
     /// Finished by [`TlsClient::new`].
-    pub(crate) config: Arc<ClientConfig>,
-    pub(crate) server_name: ServerName<'static>,
+    config: Arc<ClientConfig>,
+    #[cfg(feature = "aws-lc-rs")]
+    ech: Option<Arc<EchConfigs>>,
+    requires_ech: bool,
+    server_name: ServerName<'static>,
 }
 
 impl TlsTarget {
-    /// Shakes hands on `tcp`. Resolves once the server's certificate is verified and both sides are done.
-    pub(crate) async fn handshake<T>(self, tcp: T) -> Result<TlsStream<T>, Failure>
+    /// Shakes hands on `tcp`, by one of these ECH configurations if there are any. Resolves once the server's certificate
+    /// is verified and both sides are done.
+    pub(crate) async fn handshake<T>(self, tcp: T, ech: Option<&[u8]>) -> Result<TlsStream<T>, Failure>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        TlsConnector::from(self.config).connect(self.server_name, tcp).await.map_err(handshake_failure)
+        let config = match ech {
+            Some(configs) => self.with_ech(configs)?,
+            None if self.requires_ech => return Err(no_ech()),
+            None => self.config,
+        };
+        let mut status = EchStatus::NotOffered;
+        let note = |connection: &mut rustls::ClientConnection| status = connection.ech_status();
+        let handshake = TlsConnector::from(config).connect_with(self.server_name, tcp, note);
+        // Nothing has been sent yet.
+        if ech.is_some() && status != EchStatus::Offered {
+            return Err(Failure::new(FailureKind::Tls, "the TLS configuration that was made for ECH does without it"));
+        }
+        handshake.await.map_err(handshake_failure)
+    }
+
+    #[cfg(feature = "aws-lc-rs")]
+    fn with_ech(&self, configs: &[u8]) -> Result<Arc<ClientConfig>, Failure> {
+        let ech = self.ech.as_ref().ok_or_else(no_ech)?;
+        ech.config(configs).map_err(|error| Failure::new(FailureKind::Tls, error))
+    }
+
+    #[cfg(not(feature = "aws-lc-rs"))]
+    fn with_ech(&self, _: &[u8]) -> Result<Arc<ClientConfig>, Failure> {
+        Err(no_ech())
     }
 }
 
-/// TLS as a connector does it: one configuration for every origin.
+fn no_ech() -> Failure {
+    Failure::new(FailureKind::Tls, "this connect has no ECH")
+}
+
+/// Makes a configuration, for ECH if it is given.
+pub(crate) type Recipe = Arc<dyn Fn(Option<EchMode>) -> Result<ClientConfig, rustls::Error> + Send + Sync>;
+
+/// TLS as a connector does it: one configuration for every origin, and those with ECH that are like it.
 #[derive(Clone)]
 pub(crate) struct TlsClient {
     config: Arc<ClientConfig>,
+    #[cfg(feature = "aws-lc-rs")]
+    ech: Option<Arc<EchConfigs>>,
     protocols: Arc<[Vec<u8>]>,
     server_names: Option<ServerNames>,
 }
@@ -58,7 +100,25 @@ impl TlsClient {
             [] => [b"http/1.1".to_vec()].into(),
             offered => offered.into(),
         };
-        Self { config, protocols, server_names }
+        Self {
+            config,
+            #[cfg(feature = "aws-lc-rs")]
+            ech: None,
+            protocols,
+            server_names,
+        }
+    }
+
+    /// TLS that can do ECH.
+    pub(crate) fn by_recipe(
+        recipe: Recipe,
+        alpn: Alpn,
+        server_names: Option<ServerNames>,
+    ) -> Result<Self, rustls::Error> {
+        let client = Self::new(Arc::new(recipe(None)?), alpn, server_names);
+        #[cfg(feature = "aws-lc-rs")]
+        let client = Self { ech: Some(Arc::new(EchConfigs::new(recipe, client.config.clone()))), ..client };
+        Ok(client)
     }
 
     /// The same without the memory of earlier sessions: every handshake is a whole one.
@@ -66,7 +126,21 @@ impl TlsClient {
     pub(crate) fn without_resumption(&self) -> Self {
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = rustls::client::Resumption::disabled();
-        Self { config: Arc::new(config), ..self.clone() }
+        let config = Arc::new(config);
+        Self {
+            #[cfg(feature = "aws-lc-rs")]
+            ech: self.ech.as_ref().map(|ech| Arc::new(ech.like(config.clone()))),
+            config,
+            ..self.clone()
+        }
+    }
+
+    /// What tells whether it can use one of a list of ECH configurations; none if it can use no ECH at all.
+    pub(crate) fn ech(&self) -> Option<fn(&[u8]) -> bool> {
+        #[cfg(feature = "aws-lc-rs")]
+        return self.ech.is_some().then_some(ech::is_usable);
+        #[cfg(not(feature = "aws-lc-rs"))]
+        return None;
     }
 
     /// The protocols that a connection can come to, by their ALPN identifiers.
@@ -75,12 +149,22 @@ impl TlsClient {
     }
 
     /// Whom to shake hands with for `uri`, whose origin is `origin`.
-    pub(crate) fn target(&self, uri: &Uri, origin: &Origin) -> Result<TlsTarget, BoxError> {
+    pub(crate) fn target(&self, uri: &Uri, origin: &Origin, ech: Ech) -> Result<TlsTarget, BoxError> {
         let server_name = match &self.server_names {
             Some(resolve) => resolve(uri)?,
             None => server_name(origin)?,
         };
-        Ok(TlsTarget { config: self.config.clone(), server_name })
+        #[cfg(feature = "aws-lc-rs")]
+        let greased = self.ech.as_ref().filter(|_| ech == Ech::Grease).and_then(|ech| ech.grease());
+        #[cfg(not(feature = "aws-lc-rs"))]
+        let greased = None;
+        Ok(TlsTarget {
+            config: greased.unwrap_or_else(|| self.config.clone()),
+            #[cfg(feature = "aws-lc-rs")]
+            ech: self.ech.clone(),
+            requires_ech: ech == Ech::Required,
+            server_name,
+        })
     }
 }
 
@@ -105,7 +189,12 @@ pub(crate) struct Alpn {
 fn handshake_failure(error: io::Error) -> Failure {
     use rustls::Error as Tls;
 
-    let kind = match error.get_ref().and_then(|error| error.downcast_ref::<Tls>()) {
+    let tls = error.get_ref().and_then(|error| error.downcast_ref::<Tls>());
+    #[cfg(feature = "aws-lc-rs")]
+    if let Some(rejection) = tls.and_then(ech::rejection) {
+        return Failure::new(FailureKind::EchRejected, rejection);
+    }
+    let kind = match tls {
         Some(
             Tls::InvalidCertificate(_)
             | Tls::InvalidCertRevocationList(_)

@@ -49,6 +49,13 @@ impl Attempts {
         AttemptId(self.list.len() - 1)
     }
 
+    /// Begins the endpoint of `id` once more.
+    pub(super) fn start_again(&mut self, id: AttemptId, now: Instant) -> AttemptId {
+        let Attempt { addr, ref target, .. } = self.list[id.0];
+        let target = target.clone();
+        self.start(addr, target, now)
+    }
+
     /// Notes that TCP is up; false if the attempt is over or has been there before.
     pub(super) fn on_tcp(&mut self, id: AttemptId, rtt: Option<Duration>, now: Instant) -> bool {
         match self.in_flight_mut(id) {
@@ -85,6 +92,10 @@ impl Attempts {
 
     pub(super) fn in_flight(&self) -> impl Iterator<Item = AttemptId> {
         self.list.iter().enumerate().filter(|(_, attempt)| attempt.is_in_flight()).map(|(id, _)| AttemptId(id))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     pub(super) fn none_in_flight(&self) -> bool {
@@ -171,6 +182,13 @@ impl Attempts {
         }
     }
 
+    /// When the attempt of an endpoint that is begun once more may start; `None` while too many are in flight.
+    pub(super) fn next_restart(&self, config: &Config) -> Option<Instant> {
+        let last = self.counted().last()?;
+        let has_room = self.in_flight().count() < config.max_concurrent_attempts;
+        has_room.then(|| last.started + FLOOR_ATTEMPT_DELAY)
+    }
+
     /// One Connection Attempt Delay after the last start; later while a handshake that has come as far as TLS can be
     /// expected to finish, "extending the timer" (v3 draft section 6.1), up to the maximum delay.
     fn staggered(&self, last: &Attempt, order: &Order, config: &Config) -> Instant {
@@ -224,6 +242,7 @@ impl Attempts {
             tcp: attempt.tcp.map(|tcp| tcp.up - start),
             end: attempt.ended.map(|ended| ended - start),
             outcome: attempt.outcome.clone(),
+            ech: None,
         };
         // Their number is known, which saves the list from growing.
         self.list.iter().map(report).collect()

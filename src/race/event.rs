@@ -45,6 +45,8 @@ pub struct Environment {
     pub policy_table: PolicyTable,
     /// Whether an attempt goes on with TLS after TCP.
     pub tls: bool,
+    /// How that TLS can hide the server name, unless it cannot or shall not.
+    pub ech: Option<EchUse>,
     /// Whether anything is known from earlier races, so that even what is alone is to be asked about.
     pub recalls: bool,
 }
@@ -66,6 +68,7 @@ impl Environment {
             preferred: Family::V6,
             policy_table: PolicyTable::rfc6724(),
             tls: false,
+            ech: None,
             recalls: false,
         }
     }
@@ -82,6 +85,16 @@ impl Environment {
     pub(super) fn has_ordered_addresses(&self) -> bool {
         matches!(self.names, Names::Fixed(_)) || self.kinds.has_ordered_addresses()
     }
+}
+
+/// How Encrypted Client Hello is used (RFC 9849).
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs)] // the connector makes them
+pub struct EchUse {
+    /// Whether a list of configurations has one that can be used.
+    pub is_usable: fn(&[u8]) -> bool,
+    /// Whether nothing is to be done without.
+    pub required: bool,
 }
 
 /// An address family.
@@ -262,6 +275,8 @@ pub enum Output {
     Handshake {
         /// The attempt.
         id: AttemptId,
+        /// With one of these ECH configurations: an `ECHConfigList`. Without it, without ECH.
+        ech: Option<Arc<[u8]>>,
     },
     /// Drop the attempt.
     Cancel {
@@ -289,6 +304,8 @@ pub enum Outcome {
     Won(AttemptId),
     /// No endpoint is left to try.
     Failed,
+    /// There are addresses, but none that comes with an ECH configuration, and nothing is to be done without.
+    WithoutEch,
     /// The connect timeout ran out.
     TimedOut,
     /// An `http` origin has HTTPS records: it is to be connected to by `https` (RFC 9460 section 9.5).

@@ -46,6 +46,7 @@ impl Denied {
             tcp: None,
             end: Some(self.at - start),
             outcome: AttemptOutcome::Denied(self.reason.clone()),
+            ech: None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod groups;
 mod order;
 mod query;
 mod resolution;
+mod retries;
 mod route;
 mod services;
 #[cfg(test)]
@@ -30,18 +31,23 @@ use std::time::Instant;
 
 use attempts::Attempts;
 pub use event::{
-    AttemptId, Environment, Family, FamilySet, Input, Known, Lesson, Outcome, Output, Probed, QueryId, Rtt, Source,
+    AttemptId, EchUse, Environment, Family, FamilySet, Input, Known, Lesson, Outcome, Output, Probed, QueryId, Rtt,
+    Source,
 };
 use groups::{Endpoint, cut};
 use order::Order;
 #[cfg(any(test, feature = "__internal"))]
 pub use order::sorted;
 use resolution::Resolution;
+use retries::Retries;
 use route::Ending;
 
 use crate::config::Config;
 use crate::origin::Origin;
-use crate::report::{AttemptOutcome, Report};
+use crate::report::{AttemptOutcome, Failure, FailureKind, Report};
+
+/// Why an attempt ends that began before the records came.
+const MISLED: &str = "HTTPS records came that do not lead here, and ECH hides the name from whoever else there is";
 
 /// One connect's race over the endpoints of its origin.
 pub struct Race {
@@ -52,6 +58,7 @@ pub struct Race {
     ended: Option<Instant>,
     resolution: Resolution,
     attempts: Attempts,
+    retries: Retries,
     order: Order,
     /// Set once the choice has fallen but TLS is still to be done: only where TLS is not part of the race.
     committed: bool,
@@ -70,6 +77,18 @@ struct Given {
     config: Arc<Config>,
 }
 
+impl Given {
+    /// Whether the client can use one of these ECH configurations.
+    fn can_use_ech(&self, configs: &[u8]) -> bool {
+        self.environment.ech.is_some_and(|ech| (ech.is_usable)(configs))
+    }
+
+    /// Whether nothing is to be sent without ECH.
+    fn requires_ech(&self) -> bool {
+        self.environment.tls && self.environment.ech.is_some_and(|ech| ech.required)
+    }
+}
+
 impl Race {
     /// A race that starts at `now`.
     pub fn new(origin: Origin, mut environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
@@ -84,6 +103,7 @@ impl Race {
             ended: None,
             resolution,
             attempts: Attempts::default(),
+            retries: Retries::default(),
             order: Order::default(),
             committed: false,
             held: Vec::new(),
@@ -124,8 +144,15 @@ impl Race {
             }
             Input::Failed { id, failure } => {
                 let no_route = failure.is_no_route();
-                if self.attempts.end(id, AttemptOutcome::Failed(failure), now) && no_route {
+                let rejection = failure.ech_rejection().cloned();
+                if !self.attempts.end(id, AttemptOutcome::Failed(failure), now) {
+                    return;
+                }
+                if no_route {
                     self.routeless.push(self.attempts.addr(id));
+                }
+                if let Some(rejection) = rejection {
+                    self.retries.on_rejection(id, rejection, &self.given);
                 }
             }
         }
@@ -158,11 +185,17 @@ impl Race {
                 let id = self.attempts.start(endpoint.addr, target, now);
                 return Output::Attempt { id, addr: endpoint.addr };
             }
-            Next::Start(_, due) => Some(due),
+            Next::Retry(rejected, due) if due <= now => {
+                let id = self.attempts.start_again(rejected, now);
+                self.retries.on_start(id);
+                return Output::Attempt { id, addr: self.attempts.addr(id) };
+            }
+            Next::Start(_, due) | Next::Retry(_, due) => Some(due),
             Next::Nothing => None,
         };
         if self.is_over(next) {
-            self.finish(Outcome::Failed, now);
+            let without_ech = self.given.requires_ech() && self.attempts.is_empty() && self.resolution.has_addresses();
+            self.finish(if without_ech { Outcome::WithoutEch } else { Outcome::Failed }, now);
             return self.poll_output(now);
         }
         Output::Wait(earlier(next, deadline))
@@ -171,6 +204,11 @@ impl Race {
     /// What has happened so far; once the race is over, all of it.
     pub fn report(&self, now: Instant) -> Report {
         let mut attempts = self.attempts.report(self.started);
+        if self.given.environment.ech.is_some() {
+            for (number, attempt) in attempts.iter_mut().enumerate() {
+                attempt.ech = self.ech(AttemptId(number), attempt.addr).cloned();
+            }
+        }
         attempts.extend(self.resolution.report_denied(self.started));
         Report {
             origin: self.given.origin.clone(),
@@ -203,12 +241,26 @@ impl Race {
             self.attempts.end(id, AttemptOutcome::Won, now);
             return self.finish(Outcome::Won(id), now);
         }
+        let addr = self.attempts.addr(id);
+        if self.retries.of(id).is_none() && !self.resolution.may_begin(addr) {
+            self.attempts.end(id, AttemptOutcome::Failed(Failure::new(FailureKind::Tls, MISLED)), now);
+            return self.outbox.push_back(Output::Cancel { id });
+        }
+        let ech = self.ech(id, addr).cloned();
         if !self.given.config.race_tls {
             self.committed = true;
             self.cancel_all_but(Some(id), now);
         }
         self.attempts.on_handshake(id, now);
-        self.outbox.push_back(Output::Handshake { id });
+        self.outbox.push_back(Output::Handshake { id, ech });
+    }
+
+    /// The ECH configurations for an attempt, which goes to `addr`.
+    fn ech(&self, id: AttemptId, addr: SocketAddr) -> Option<&Arc<[u8]>> {
+        match self.retries.of(id) {
+            Some(retry) => retry.ech.as_ref(),
+            None => self.resolution.ech(addr),
+        }
     }
 
     /// Has what is routeless translated. Where the prefix is not known, only if this host has a route to a NAT64: where
@@ -231,6 +283,12 @@ impl Race {
     }
 
     fn next_start(&self) -> Next {
+        if let Some(rejected) = self.retries.next() {
+            return self
+                .attempts
+                .next_restart(&self.given.config)
+                .map_or(Next::Nothing, |due| Next::Retry(rejected, due));
+        }
         if self.committed {
             return Next::Nothing;
         }
@@ -329,6 +387,8 @@ enum Next {
     Probe(Vec<SocketAddr>),
     /// This endpoint, at that time.
     Start(Endpoint, Instant),
+    /// The endpoint of this attempt once more, at that time.
+    Retry(AttemptId, Instant),
     /// Nothing before an input.
     Nothing,
 }

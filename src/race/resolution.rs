@@ -40,9 +40,17 @@ pub(super) struct Resolution {
 struct Derived {
     endpoints: Vec<Endpoint>,
     belied: Vec<Endpoint>,
-    /// The names whose addresses the groups have; the origin's group has none here.
-    targets: Vec<Arc<str>>,
+    /// Where the groups are; the origin's group has none here.
+    targets: Vec<Target>,
+    relies_on_ech: bool,
     stage: Stage,
+}
+
+/// Where the endpoints of a group are.
+struct Target {
+    /// The name whose addresses they have.
+    name: Arc<str>,
+    ech: Option<Arc<[u8]>>,
 }
 
 /// How far the answers have come.
@@ -157,7 +165,7 @@ impl Resolution {
 
     /// The name whose addresses a group has, where it is not the origin.
     pub(super) fn target(&self, group: usize) -> Option<&Arc<str>> {
-        self.derived.targets.get(group).filter(|target| !self.is_host(target))
+        self.derived.targets.get(group).map(|target| &target.name).filter(|name| !self.is_host(name))
     }
 
     fn is_host(&self, other: &str) -> bool {
@@ -189,6 +197,26 @@ impl Resolution {
         !self.derived.stage.open
     }
 
+    /// The ECH configurations with which to shake hands with `addr`.
+    pub(super) fn ech(&self, addr: SocketAddr) -> Option<&Arc<[u8]>> {
+        let Derived { endpoints, belied, targets, .. } = &self.derived;
+        let mut endpoints = endpoints.iter().chain(belied);
+        // Mostly there are no records.
+        targets.first()?;
+        let endpoint = endpoints.find(|endpoint| endpoint.addr == addr)?;
+        targets.get(endpoint.group)?.ech.as_ref()
+    }
+
+    /// Whether a handshake with `addr` may begin: records that came after TCP may have left it without what they rely on.
+    pub(super) fn may_begin(&self, addr: SocketAddr) -> bool {
+        !self.derived.relies_on_ech || self.ech(addr).is_some()
+    }
+
+    /// Whether the host has addresses, whatever may be done with them.
+    pub(super) fn has_addresses(&self) -> bool {
+        self.queries.iter().any(|query| !query.addresses().is_empty())
+    }
+
     /// Whether nothing may be sent on a connection yet.
     pub(super) fn holds_back(&self) -> bool {
         self.derived.stage.held
@@ -216,7 +244,7 @@ impl Resolution {
             // Addresses at hand lead nowhere else, and most connects to one are over before much can be derived.
             if matches!(given.environment.names, Names::Fixed(_)) && prefix.is_none() {
                 let roster = Roster::new(&self.queries, given, &self.translation, &mut self.denied, now);
-                self.derived = Derived::of_fixed(roster);
+                self.derived = Derived::of_fixed(roster, given);
                 self.derived.stage.open = self.translation.is_open();
                 break;
             }
@@ -246,26 +274,32 @@ impl Resolution {
 }
 
 impl Derived {
-    fn of_fixed(mut roster: Roster<'_>) -> Self {
-        roster.add_fixed();
+    fn of_fixed(mut roster: Roster<'_>, given: &Given) -> Self {
+        let relies_on_ech = given.requires_ech();
+        if !relies_on_ech {
+            roster.add_fixed();
+        }
         let (endpoints, belied) = roster.finish();
         let stage = Stage { enough: true, ..Stage::default() };
-        Self { endpoints, belied, targets: Vec::new(), stage }
+        Self { endpoints, belied, targets: Vec::new(), relies_on_ech, stage }
     }
 
     fn new(route: &Route<'_>, mut roster: Roster<'_>) -> Self {
         let mut targets = Vec::new();
         let mut lead = Lead::default();
-        for service in route.services {
+        let relies_on_ech = route.relies_on_ech();
+        for service in route.services.iter().filter(|service| !relies_on_ech || service.ech.is_some()) {
             lead.consider(service.priority.into(), roster.add(&service.target, Some(service)));
-            targets.push(service.target.clone());
+            targets.push(Target { name: service.target.clone(), ech: service.ech.clone() });
         }
-        // What an alias leads to is an endpoint without parameters, behind the services (RFC 9460 section 3).
-        if let Some(alias) = route.aliases.last() {
-            lead.consider(ALIAS_LEVEL, roster.add(alias, None));
-            targets.push(Arc::clone(alias));
+        if !relies_on_ech {
+            // What an alias leads to is an endpoint without parameters, behind the services (RFC 9460 section 3).
+            if let Some(alias) = route.aliases.last() {
+                lead.consider(ALIAS_LEVEL, roster.add(alias, None));
+                targets.push(Target { name: Arc::clone(alias), ech: None });
+            }
+            lead.consider(ORIGIN_LEVEL, roster.add(&route.name.host, None));
         }
-        lead.consider(ORIGIN_LEVEL, roster.add(&route.name.host, None));
         let (endpoints, belied) = roster.finish();
         let stage = Stage {
             enough: lead.is_known() && !route.is_waited_for(),
@@ -273,7 +307,7 @@ impl Derived {
             held: route.is_held(),
             ending: route.ending,
         };
-        Self { endpoints, belied, targets, stage }
+        Self { endpoints, belied, targets, relies_on_ech, stage }
     }
 }
 

@@ -91,7 +91,7 @@ impl<'a> Route<'a> {
             };
             if !self.given.origin.is_secure() {
                 // Where they lead is the business of the connect that follows.
-                self.ending = ask_for_https(&services.came).then_some(Ending::Upgrade);
+                self.ending = ask_for_https(&services.came, self.given).then_some(Ending::Upgrade);
                 return;
             }
             match &services.binding {
@@ -127,7 +127,7 @@ impl<'a> Route<'a> {
 
     /// Whether the race waits for the answer that may lead on.
     pub(super) fn is_waited_for(&self) -> bool {
-        self.open && self.given.environment.waits_for_https
+        self.open && (self.given.environment.waits_for_https || self.given.requires_ech())
     }
 
     /// Whether nothing may be sent on a connection before that answer.
@@ -135,14 +135,21 @@ impl<'a> Route<'a> {
         self.open && self.given.environment.protected
     }
 
+    /// Whether the services are all that there is, as falling back from them would tell the name that ECH hides
+    /// (RFC 9848 section 5.1).
+    pub(super) fn relies_on_ech(&self) -> bool {
+        let all_have_it = || !self.services.is_empty() && self.services.iter().all(|service| service.ech.is_some());
+        self.given.requires_ech() || self.given.environment.tls && all_have_it()
+    }
+
     /// Whether addresses are to come that have a place on it.
     pub(super) fn has_open_addresses(&self) -> bool {
+        let falls_back = self.services.is_empty() || !self.relies_on_ech();
         let passes = |name: &str| {
             let is = |other: &Arc<str>| is_same_name(other, name);
             let is_target = |service: &Service| is(&service.target);
-            is(&self.name.host)
-                || self.aliases.last().is_some_and(|alias| is(alias))
-                || self.services.iter().any(is_target)
+            let is_fallback = is(&self.name.host) || self.aliases.last().is_some_and(|alias| is(alias));
+            falls_back && is_fallback || self.services.iter().any(is_target)
         };
         self.queries.iter().any(|query| query.is_pending() && query.is_for_addresses() && passes(&query.name))
     }

@@ -35,6 +35,8 @@ pub(super) struct Service {
     pub(super) port: Option<u16>,
     /// Addresses that stand in for those of the target while they are missing, in no order.
     pub(super) hints: Vec<IpAddr>,
+    /// Its ECH configurations, if they are of use.
+    pub(super) ech: Option<Arc<[u8]>>,
 }
 
 impl Binding {
@@ -53,13 +55,14 @@ impl Binding {
                 false => Self::Alias(alias.target.clone()),
             };
         }
-        let usable = records.iter().filter(|record| is_compatible(record) && is_reachable(record, given));
+        let usable = records.iter().filter(|record| is_compatible(record, given) && is_reachable(record, given));
         let mut services: Vec<_> = usable
             .map(|record| Service {
                 priority: record.priority,
                 target: target(record, name, has_addresses),
                 port: record.port,
                 hints: random.shuffled(record.hints()),
+                ech: record.ech.clone().filter(|configs| given.can_use_ech(configs)),
             })
             .collect();
         // Within a priority at random, so that load is shared (section 2.4.1).
@@ -71,10 +74,10 @@ impl Binding {
 }
 
 /// Whether `records` say that the host is served by HTTPS (RFC 9460 section 9.5).
-pub(super) fn ask_for_https(records: &[ServiceRecord]) -> bool {
+pub(super) fn ask_for_https(records: &[ServiceRecord], given: &Given) -> bool {
     records.iter().any(|record| match record.is_alias() {
         true => !is_root(&record.target),
-        false => is_compatible(record),
+        false => is_compatible(record, given),
     })
 }
 
@@ -93,14 +96,18 @@ fn target(record: &ServiceRecord, name: &Arc<str>, has_addresses: bool) -> Arc<s
 }
 
 /// Whether the record means what it says, and everything that it makes mandatory is understood (section 8). `port` and
-/// `no-default-alpn` always are (section 9).
-fn is_compatible(record: &ServiceRecord) -> bool {
+/// `no-default-alpn` always are (section 9); `ech` is where a configuration can be used.
+fn is_compatible(record: &ServiceRecord, given: &Given) -> bool {
     let is_consistent = record.mandatory.is_sorted_by(|one, next| one < next)
         && record.mandatory.iter().all(|key| has_key(record, *key))
         && record.alpn.as_ref().is_none_or(|protocols| !protocols.is_empty())
         && (record.alpn.is_some() || !record.no_default_alpn);
-    let understood = [ALPN, NO_DEFAULT_ALPN, PORT, IPV4_HINT, IPV6_HINT];
-    is_consistent && record.mandatory.iter().all(|key| understood.contains(key))
+    let is_understood = |key| match key {
+        ALPN | NO_DEFAULT_ALPN | PORT | IPV4_HINT | IPV6_HINT => true,
+        ECH => record.ech.as_ref().is_some_and(|configs| given.can_use_ech(configs)),
+        _ => false,
+    };
+    is_consistent && record.mandatory.iter().copied().all(is_understood)
 }
 
 /// Whether the record has the key among its parameters; `mandatory` itself, 0, cannot be.

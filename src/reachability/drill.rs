@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, pending};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -250,8 +251,12 @@ impl Dial for Drilled {
         }
     }
 
-    fn tls(&self, tcp: TcpStream) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
-        self.dialer.tls(tcp)
+    fn tls(
+        &self,
+        tcp: TcpStream,
+        ech: Option<Arc<[u8]>>,
+    ) -> impl Future<Output = Result<Transport, Failure>> + Send + 'static {
+        self.dialer.tls(tcp, ech)
     }
 
     fn plain(&self, tcp: TcpStream) -> Transport {

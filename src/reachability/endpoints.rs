@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn, ready};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
@@ -53,7 +54,11 @@ impl Dial for Listing {
         ready(Err(Failure::new(FailureKind::Local, io::Error::new(cause, "only listed"))))
     }
 
-    fn tls(&self, never: Infallible) -> impl Future<Output = Result<Infallible, Failure>> + Send + 'static {
+    fn tls(
+        &self,
+        never: Infallible,
+        _: Option<Arc<[u8]>>,
+    ) -> impl Future<Output = Result<Infallible, Failure>> + Send + 'static {
         poll_fn(move |_| match never {})
     }
 

@@ -146,7 +146,7 @@ impl Fault {
             FailureKind::TimedOut => FaultClass::Silent,
             FailureKind::Closed => FaultClass::Closed,
             FailureKind::Certificate => FaultClass::Certificate,
-            FailureKind::Tls => FaultClass::Tls,
+            FailureKind::Tls | FailureKind::EchRejected => FaultClass::Tls,
             FailureKind::Other => FaultClass::Other,
         };
         match class {

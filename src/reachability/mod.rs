@@ -286,47 +286,51 @@ impl Site<'_> {
                 false => None,
             }
         };
-        let (pointers, ping, probe) = join3(pointers, ping, self.probe(addr)).await;
+        let (pointers, ping, probe) = join3(pointers, ping, self.probe(endpoint)).await;
         AddressCheck { addr, target, source, pointers, ping, probe }
     }
 
-    async fn probe(&self, addr: SocketAddr) -> Probe {
-        let connect = async {
-            match self.dialer.tcp(addr).await {
+    async fn probe(&self, endpoint: &AttemptReport) -> Probe {
+        let connect = || async {
+            match self.dialer.tcp(endpoint.addr()).await {
                 Ok((tcp, _)) => Ok(tcp),
                 Err(failure) => Err(Fault::of(&failure)),
             }
         };
-        self.request().send(connect, || FaultClass::Silent).await
+        self.request(endpoint.ech.as_deref()).send(connect, || FaultClass::Silent).await
     }
 
     async fn via(&self, proxy: &Proxy, endpoints: &[AttemptReport]) -> ViaCheck {
         let connector = &self.checker.connector.clone().for_proxies();
-        let probe = |target| async move {
-            let tunnel = Tunnel::new(proxy, connector);
-            self.request().send(tunnel.open(target), || tunnel.late()).await
+        let probe = |target: TargetAddr<'static>, ech| async move {
+            let tunnel = &Tunnel::new(proxy, connector);
+            self.request(ech).send(|| tunnel.open(target.clone()), || tunnel.late()).await
         };
         let by_name = async {
             match self.origin.host() {
                 // No policy can see where the proxy would go.
                 Host::Name(name) if connector.config().address_policy.is_default() => {
-                    Some(probe(TargetAddr::Domain((**name).into(), self.origin.port())).await)
+                    let ech = endpoints.iter().find_map(|endpoint| endpoint.ech.as_deref());
+                    Some(probe(TargetAddr::Domain(name.to_string().into(), self.origin.port()), ech).await)
                 }
                 _ => None,
             }
         };
         let allowed = endpoints.iter().filter(|endpoint| !matches!(endpoint.outcome(), AttemptOutcome::Denied(_)));
-        let addrs = allowed.map(|endpoint| endpoint.addr());
-        let addresses = join_all(addrs.map(|addr| async move { (addr, probe(TargetAddr::Ip(addr)).await) }));
+        let addresses = join_all(allowed.map(|endpoint| async move {
+            let addr = endpoint.addr();
+            (addr, probe(TargetAddr::Ip(addr), endpoint.ech.as_deref()).await)
+        }));
         let (by_name, addresses) = join(by_name, addresses).await;
         ViaCheck { proxy: proxy.clone(), by_name, addresses }
     }
 
-    fn request(&self) -> Request<'_> {
+    fn request<'a>(&'a self, ech: Option<&'a [u8]>) -> Request<'a> {
         Request {
             uri: self.uri,
             origin: self.origin,
             tls: self.dialer.tls_target(),
+            ech,
             patience: self.patience,
             end: self.end,
         }

@@ -7,6 +7,7 @@ use http::{StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::client::TlsStream;
 
 use super::AddressCheck;
 use super::certificate::Certificate;
@@ -63,6 +64,8 @@ pub(super) struct Request<'a> {
     pub(super) uri: &'a Uri,
     pub(super) origin: &'a Origin,
     pub(super) tls: Option<TlsTarget>,
+    /// The ECH configurations for it.
+    pub(super) ech: Option<&'a [u8]>,
     /// For TCP and TLS together, and then for the response.
     pub(super) patience: Duration,
     /// When it has to be over.
@@ -71,13 +74,10 @@ pub(super) struct Request<'a> {
 
 impl Request<'_> {
     /// Sends it over what `connect` opens. If that takes too long, it is a fault of class `late`.
-    pub(super) async fn send<T>(
-        self,
-        connect: impl Future<Output = Result<T, Fault>>,
-        late: impl FnOnce() -> FaultClass,
-    ) -> Probe
+    pub(super) async fn send<T, F>(self, connect: impl Fn() -> F, late: impl FnOnce() -> FaultClass) -> Probe
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        F: Future<Output = Result<T, Fault>>,
     {
         let start = Instant::now();
         let mut probe = Probe::default();
@@ -86,28 +86,29 @@ impl Request<'_> {
         probe
     }
 
-    async fn go<T>(
+    async fn go<T, F>(
         self,
-        connect: impl Future<Output = Result<T, Fault>>,
+        connect: impl Fn() -> F,
         late: impl FnOnce() -> FaultClass,
         start: Instant,
         probe: &mut Probe,
     ) -> Result<(), Fault>
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        F: Future<Output = Result<T, Fault>>,
     {
-        let Self { uri, origin, tls, patience: usual, end } = self;
+        let Self { uri, origin, tls, ech, patience: usual, end } = self;
         let patience = super::patience(usual, end);
         let deadline = start + patience;
-        let tcp = timeout_at(deadline, connect).await.map_err(|_| Fault::timed_out(late(), patience))??;
+        let tcp = timeout_at(deadline, connect()).await.map_err(|_| Fault::timed_out(late(), patience))??;
         probe.tcp = Some(start.elapsed());
         let limits = || Limits::head(super::patience(usual, end));
         let exchange = match tls {
             None => get(TokioIo::new(tcp), Protocol::Http1, uri, origin, start, limits()).await,
             Some(target) => {
                 let stalled = |_| Fault::timed_out(FaultClass::TlsStalled, patience);
-                let handshake = timeout_at(deadline, target.handshake(tcp)).await.map_err(stalled)?;
-                let stream = handshake.map_err(|failure| Fault::of(&failure))?;
+                let handshake = shake_hands(target, tcp, ech, connect);
+                let stream = timeout_at(deadline, handshake).await.map_err(stalled)??;
                 probe.tls = Some(start.elapsed());
                 let info = TlsInfo::of(stream.get_ref().1);
                 probe.certificate = Certificate::of(&info);
@@ -125,6 +126,26 @@ impl Request<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// As the connector does it: once more, on another connection, where the server rejects ECH.
+async fn shake_hands<T, F>(
+    target: TlsTarget,
+    tcp: T,
+    ech: Option<&[u8]>,
+    connect: impl Fn() -> F,
+) -> Result<TlsStream<T>, Fault>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = Result<T, Fault>>,
+{
+    let failure = match target.clone().handshake(tcp, ech).await {
+        Ok(stream) => return Ok(stream),
+        Err(failure) => failure,
+    };
+    let Some(rejection) = failure.ech_rejection() else { return Err(Fault::of(&failure)) };
+    let again = target.handshake(connect().await?, rejection.retry_configs.as_deref());
+    again.await.map_err(|failure| Fault::of(&failure))
 }
 
 /// An address that refuses what another one of the site serves is at fault. What all refuse is the site's own affair.

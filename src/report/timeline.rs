@@ -158,6 +158,7 @@ mod tests {
             tcp: tcp.map(ms),
             end: Some(ms(end)),
             outcome,
+            ech: None,
         };
         let refused = Failure::new(FailureKind::Refused, io::Error::other("nobody listens"));
         report.attempts = vec![
@@ -200,6 +201,7 @@ mod tests {
             tcp: Some(ms(60)),
             end: Some(ms(80)),
             outcome: AttemptOutcome::Won,
+            ech: None,
         }];
         report.elapsed = ms(80);
         let text = report.to_string();

@@ -20,7 +20,7 @@ pub struct ServiceRecord {
     pub(crate) port: Option<u16>,
     pub(crate) ipv4_hints: Vec<Ipv4Addr>,
     pub(crate) ipv6_hints: Vec<Ipv6Addr>,
-    pub(crate) ech: Option<Box<[u8]>>,
+    pub(crate) ech: Option<Arc<[u8]>>,
     pub(crate) other_keys: Vec<u16>,
 }
 
@@ -93,7 +93,7 @@ impl ServiceRecord {
     }
 
     /// An ECHConfigList (RFC 9848).
-    pub fn with_ech(mut self, configs: impl Into<Box<[u8]>>) -> Self {
+    pub fn with_ech(mut self, configs: impl Into<Arc<[u8]>>) -> Self {
         self.ech = Some(configs.into());
         self
     }

@@ -250,7 +250,11 @@ impl Dial for World {
         }
     }
 
-    fn tls(&self, mut tcp: Socket) -> impl Future<Output = Result<Socket, Failure>> + Send + 'static {
+    fn tls(
+        &self,
+        mut tcp: Socket,
+        _: Option<Arc<[u8]>>,
+    ) -> impl Future<Output = Result<Socket, Failure>> + Send + 'static {
         let (ms, step) = self.paths[&tcp.addr].tls;
         async move {
             tcp.hello = true;

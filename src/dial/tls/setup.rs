@@ -4,30 +4,30 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 
-/// A configuration that trusts what the operating system trusts, judged by its own verifier where it has one.
+use super::Recipe;
+
+/// Trusts what the operating system trusts, judged by its own verifier where it has one.
 #[cfg(feature = "platform-verifier")]
-pub(crate) fn with_platform_verifier(provider: Option<Arc<CryptoProvider>>) -> Result<ClientConfig, TlsSetupError> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-
-    let builder = builder(provider)?
-        .with_platform_verifier()
+pub(crate) fn with_platform_verifier(provider: Option<Arc<CryptoProvider>>) -> Result<Recipe, TlsSetupError> {
+    let provider = choose(provider)?;
+    let verifier = rustls_platform_verifier::Verifier::new(provider.clone())
         .map_err(|error| TlsSetupError::new("the platform's certificate verifier cannot be used", error))?;
-    Ok(builder.with_no_client_auth())
+    Ok(recipe(provider, Arc::new(verifier)))
 }
 
-/// A configuration that trusts Mozilla's roots, compiled in.
+/// Trusts Mozilla's roots, compiled in.
 #[cfg(feature = "webpki-roots")]
-pub(crate) fn with_webpki_roots(provider: Option<Arc<CryptoProvider>>) -> Result<ClientConfig, TlsSetupError> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    Ok(builder(provider)?.with_root_certificates(roots).with_no_client_auth())
+pub(crate) fn with_webpki_roots(provider: Option<Arc<CryptoProvider>>) -> Result<Recipe, TlsSetupError> {
+    with_roots(provider, rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
 }
 
-/// A configuration that trusts the roots found in the operating system's files now.
+/// Trusts the roots found in the operating system's files now.
 #[cfg(feature = "native-roots")]
-pub(crate) fn with_native_roots(provider: Option<Arc<CryptoProvider>>) -> Result<ClientConfig, TlsSetupError> {
+pub(crate) fn with_native_roots(provider: Option<Arc<CryptoProvider>>) -> Result<Recipe, TlsSetupError> {
     const NO_ROOTS: &str = "no root certificate found on this system";
 
     let mut roots = rustls::RootCertStore::empty();
@@ -42,20 +42,40 @@ pub(crate) fn with_native_roots(provider: Option<Arc<CryptoProvider>>) -> Result
             None => TlsSetupError { message: NO_ROOTS, source: None },
         });
     }
-    Ok(builder(provider)?.with_root_certificates(roots).with_no_client_auth())
+    with_roots(provider, roots)
 }
 
-/// With `provider`, else the process's default, else one that is compiled in.
-pub(super) fn builder(
+/// Trusts these roots.
+#[cfg(any(test, feature = "webpki-roots", feature = "native-roots"))]
+pub(super) fn with_roots(
     provider: Option<Arc<CryptoProvider>>,
-) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsSetupError> {
-    let provider = provider
+    roots: rustls::RootCertStore,
+) -> Result<Recipe, TlsSetupError> {
+    let provider = choose(provider)?;
+    let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone())
+        .build()
+        .map_err(|error| TlsSetupError::new("the root certificates cannot be used", error))?;
+    Ok(recipe(provider, verifier))
+}
+
+/// All that it makes share the verifier, without which one would not resume a session of the other.
+fn recipe(provider: Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> Recipe {
+    Arc::new(move |ech| {
+        let builder = ClientConfig::builder_with_provider(provider.clone());
+        let builder = match ech {
+            Some(mode) => builder.with_ech(mode)?,
+            None => builder.with_safe_default_protocol_versions()?,
+        };
+        Ok(builder.dangerous().with_custom_certificate_verifier(verifier.clone()).with_no_client_auth())
+    })
+}
+
+/// The one that is given, else the process's default, else one that is compiled in.
+fn choose(provider: Option<Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, TlsSetupError> {
+    provider
         .or_else(|| CryptoProvider::get_default().cloned())
         .or_else(compiled_provider)
-        .ok_or(TlsSetupError { message: NO_PROVIDER, source: None })?;
-    ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsSetupError::new("the crypto provider has no cipher suite of TLS 1.2 or 1.3", error))
+        .ok_or(TlsSetupError { message: NO_PROVIDER, source: None })
 }
 
 const NO_PROVIDER: &str = "no crypto provider: turn on the feature `aws-lc-rs` or `ring`, install a default with \
@@ -103,35 +123,27 @@ mod tests {
     #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
     #[test]
     fn without_a_provider_the_error_says_how_to_get_one() {
-        let error = builder(None).unwrap_err();
+        let error = choose(None).unwrap_err();
         assert!(error.to_string().contains("`aws-lc-rs` or `ring`"), "{error}");
         assert!(error.source().is_none());
     }
 
-    #[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+    #[cfg(all(feature = "webpki-roots", any(feature = "aws-lc-rs", feature = "ring")))]
     #[test]
     fn a_provider_that_is_given_comes_first() {
-        let mut provider = CryptoProvider::clone(&compiled_provider().unwrap());
-        provider.cipher_suites.truncate(1);
-        let config = builder(Some(Arc::new(provider))).unwrap().with_root_certificates(rustls::RootCertStore::empty());
-        assert_eq!(config.with_no_client_auth().crypto_provider().cipher_suites.len(), 1);
-        let error = builder(Some(Arc::new(CryptoProvider {
-            cipher_suites: Vec::new(),
-            ..CryptoProvider::clone(&compiled_provider().unwrap())
-        })));
-        assert!(error.unwrap_err().source().is_some());
+        let with = |suites| {
+            let mut provider = CryptoProvider::clone(&compiled_provider().unwrap());
+            provider.cipher_suites.truncate(suites);
+            with_webpki_roots(Some(Arc::new(provider))).unwrap()(None)
+        };
+        assert_eq!(with(1).unwrap().crypto_provider().cipher_suites.len(), 1);
+        with(0).unwrap_err();
     }
 
     #[cfg(all(feature = "platform-verifier", any(feature = "aws-lc-rs", feature = "ring")))]
     #[test]
     fn the_platform_verifier_makes_a_config() {
-        with_platform_verifier(None).unwrap();
-    }
-
-    #[cfg(all(feature = "webpki-roots", any(feature = "aws-lc-rs", feature = "ring")))]
-    #[test]
-    fn mozillas_roots_make_a_config() {
-        with_webpki_roots(None).unwrap();
+        with_platform_verifier(None).unwrap()(None).unwrap();
     }
 
     #[cfg(all(feature = "native-roots", any(feature = "aws-lc-rs", feature = "ring")))]

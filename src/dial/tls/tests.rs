@@ -33,10 +33,14 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn client(&self) -> ClientConfig {
+    fn recipe(&self) -> Recipe {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.as_ref().der().clone()).unwrap();
-        setup::builder(None).unwrap().with_root_certificates(roots).with_no_client_auth()
+        setup::with_roots(None, roots).unwrap()
+    }
+
+    fn client(&self) -> ClientConfig {
+        self.recipe()(None).unwrap()
     }
 
     fn server(&self, name: &str, edit: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
@@ -85,12 +89,13 @@ where
 }
 
 async fn connect_as(uri: &str, addr: SocketAddr, config: &Arc<ClientConfig>) -> Result<MaybeHttpsStream, Failure> {
-    let origin = Origin::from_uri(&uri.parse().unwrap()).unwrap();
-    let target = TlsTarget { config: config.clone(), server_name: server_name(&origin).unwrap() };
+    let uri = uri.parse().unwrap();
+    let origin = Origin::from_uri(&uri).unwrap();
+    let target = TlsClient::new(config.clone(), HTTP1, None).target(&uri, &origin, Ech::Off).unwrap();
     let dialer = Dialer::new(origin.clone(), Arc::default(), Arc::new(TcpOptions::default()));
     let dialer = dialer.with_tls(target);
     let (tcp, _) = dialer.tcp(addr).await?;
-    Ok(MaybeHttpsStream::new(dialer.tls(tcp).await?, Arc::new(Report::new(origin))))
+    Ok(MaybeHttpsStream::new(dialer.tls(tcp, None).await?, Arc::new(Report::new(origin))))
 }
 
 async fn connect(addr: SocketAddr, config: ClientConfig) -> Result<MaybeHttpsStream, Failure> {
@@ -286,4 +291,35 @@ fn alpn_is_the_callers_or_what_is_enabled() {
     assert_eq!(alpn(&[], false, false), compiled(&[(http1, "http/1.1"), (http2 && !http1, "h2")]));
     assert_eq!(alpn(&["x", "http/1.1"], false, true), ["x", "http/1.1"]);
     assert_eq!(alpn(&["h2", "x"], true, false), compiled(&[(http2, "h2"), (true, "x")]));
+}
+
+/// The other end of the connection stays empty: nothing was sent.
+#[cfg(feature = "aws-lc-rs")]
+async fn refused(client: &TlsClient, ech: Ech, configs: Option<&[u8]>) -> String {
+    let uri = "https://secret.test/".parse().unwrap();
+    let target = client.target(&uri, &Origin::from_uri(&uri).unwrap(), ech).unwrap();
+    let (ours, mut theirs) = tokio::io::duplex(4096);
+    let failure = target.handshake(ours, configs).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Tls);
+    let mut seen = Vec::new();
+    theirs.read_to_end(&mut seen).await.unwrap();
+    assert_eq!(seen, []);
+    failure.to_string()
+}
+
+#[cfg(feature = "aws-lc-rs")]
+#[tokio::test]
+async fn without_ech_that_is_called_for_nothing_is_sent() {
+    let authority = Authority::new();
+    let list = ech::tests::config_list([0xfe, 0x0d]);
+    let make = authority.recipe();
+    let forgetful = TlsClient::by_recipe(Arc::new(move |_| make(None)), Alpn::default(), None).unwrap();
+    let text = refused(&forgetful, Ech::On, Some(&list)).await;
+    assert!(text.contains("does without"), "{text}");
+    let capable = TlsClient::by_recipe(authority.recipe(), Alpn::default(), None).unwrap();
+    refused(&capable, Ech::Required, None).await;
+    refused(&capable, Ech::On, Some(&list[1..])).await;
+    let finished = TlsClient::new(authority.client().into(), Alpn::default(), None);
+    assert!(finished.ech().is_none() && capable.ech().is_some());
+    refused(&finished, Ech::On, Some(&list)).await;
 }

@@ -12,6 +12,7 @@ mod setup;
 mod aliases;
 mod answers;
 mod changes;
+mod ech;
 mod errors;
 mod failures;
 mod groups;

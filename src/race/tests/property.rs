@@ -40,7 +40,7 @@ proptest! {
 
         match scene.outcome {
             None => prop_assert!(rules.connect_timeout.is_none() && world.has_silence(), "it ends if all else does"),
-            Some(Outcome::Won(_) | Outcome::Upgrade | Outcome::Withheld) => {}
+            Some(Outcome::Won(_) | Outcome::Upgrade | Outcome::Withheld | Outcome::WithoutEch) => {}
             Some(Outcome::Failed) => rules.all_has_been_tried(&scene, &world)?,
             Some(Outcome::TimedOut) => rules.time_has_been_used(&scene, &world)?,
         }

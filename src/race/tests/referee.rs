@@ -50,6 +50,8 @@ const NEAREST: Rtt = Rtt { smoothed: Duration::ZERO, variation: Duration::ZERO }
 enum Fate {
     Won,
     Failed,
+    /// The server rejected ECH.
+    Rejected,
     /// It failed before a packet could leave: its slot is free again.
     NeverLeft,
     Cancelled,
@@ -108,8 +110,11 @@ impl Watched {
             }
             Input::Failed { id, ref failure } => {
                 if let Some(seen) = self.in_flight(id) {
-                    let local = failure.kind() == FailureKind::Local && seen.tcp.is_none();
-                    seen.fate = Some(if local { Fate::NeverLeft } else { Fate::Failed });
+                    seen.fate = Some(match failure.kind() {
+                        FailureKind::Local if seen.tcp.is_none() => Fate::NeverLeft,
+                        FailureKind::EchRejected => Fate::Rejected,
+                        _ => Fate::Failed,
+                    });
                 }
             }
             Input::Probed(_) => {}
@@ -149,7 +154,7 @@ impl Watched {
             }
             Output::Probe { ref addrs } => assert!(!addrs.is_empty(), "a probe of nothing"),
             Output::Attempt { id, addr } => self.judge_start(id, addr, now),
-            Output::Handshake { id } => {
+            Output::Handshake { id, .. } => {
                 assert!(self.environment.tls, "TLS on a race without");
                 let seen = self.in_flight(id).expect("a handshake on an attempt that is over");
                 assert!(
@@ -164,8 +169,11 @@ impl Watched {
                 }
             }
             Output::Cancel { id } => {
+                let with_ech = self.environment.ech.is_some();
                 let due = self.is_due(id, now);
                 let seen = self.in_flight(id).expect("only what is in flight is cancelled");
+                // Records that came after TCP may forbid the handshake.
+                let due = due || with_ech && seen.tcp.is_some() && seen.handshake.is_none();
                 seen.fate = Some(if due { Fate::Dropped } else { Fate::Cancelled });
                 self.dropped_early |= !due;
             }
@@ -188,8 +196,12 @@ impl Watched {
 
     fn judge_start(&mut self, id: AttemptId, addr: SocketAddr, now: Instant) {
         assert_eq!(id, AttemptId(self.attempts.len()), "attempt numbers rise");
-        assert!(self.committed.is_none(), "{addr} starts after the choice has fallen");
-        assert!(self.attempts.iter().all(|seen| seen.addr != addr), "{addr} starts twice");
+        if let Some(id) = self.committed.take() {
+            assert_eq!(self.attempts[id.0].fate, Some(Fate::Rejected), "{addr} starts after the choice has fallen");
+        }
+        let earlier = self.attempts.iter().filter(|seen| seen.addr == addr);
+        let may_retry = earlier.clone().count() == 1 && earlier.clone().all(|seen| seen.fate == Some(Fate::Rejected));
+        assert!(may_retry || earlier.clone().count() == 0, "{addr} starts twice");
         assert!(self.environment.dial.contains(Family::of(addr)), "{addr} is of a family that is not dialled");
         let in_flight = self.attempts.iter().filter(|seen| seen.fate.is_none()).count();
         assert!(in_flight < self.config.max_concurrent_attempts, "{addr} starts beside {in_flight} others");
@@ -207,8 +219,9 @@ impl Watched {
         assert!(self.config.use_history, "{addr}: a lesson that nobody wants");
         // Where answers are protected a winner is known as such by the end alone.
         let won = self.attempts.iter().any(|seen| seen.fate.is_none_or(|fate| fate == Fate::Won));
-        let seen = self.attempts.iter_mut().find(|seen| seen.addr == addr).expect("a lesson of what was tried");
-        assert!(!std::mem::replace(&mut seen.taught, true), "{addr}: two lessons");
+        let mut of_addr = self.attempts.iter_mut().filter(|seen| seen.addr == addr && !seen.taught);
+        let seen = of_addr.next().expect("a lesson of what was tried, and not two of one attempt");
+        seen.taught = true;
         match lesson {
             Lesson::Reached { rtt } => assert!(seen.tcp.is_some() || rtt.is_none() && seen.fate == Some(Fate::Failed)),
             Lesson::Unreachable => assert!(seen.tcp.is_none() && seen.fate == Some(Fate::Failed)),
@@ -237,6 +250,9 @@ impl Watched {
                 let matters = |query: &Asked| self.matters(query);
                 assert!(self.committed.is_some() || !self.is_something_pending(now, matters), "it gives up too early");
             }
+            Outcome::WithoutEch => {
+                assert!(self.attempts.is_empty() && self.environment.ech.is_some_and(|ech| ech.required))
+            }
             Outcome::Upgrade | Outcome::Withheld => assert!(self.environment.https, "{outcome:?} without HTTPS"),
             Outcome::TimedOut => {
                 let timeout = self.config.connect_timeout.expect("a timeout that is off");
@@ -258,7 +274,7 @@ impl Watched {
             let agrees = match (told.outcome(), seen.fate.expect("it has ended")) {
                 (AttemptOutcome::Won, fate) => fate == Fate::Won,
                 (AttemptOutcome::Failed(_), fate) => {
-                    matches!(fate, Fate::Failed | Fate::NeverLeft | Fate::Dropped)
+                    matches!(fate, Fate::Failed | Fate::Rejected | Fate::NeverLeft | Fate::Dropped)
                 }
                 (AttemptOutcome::Cancelled, fate) => matches!(fate, Fate::Cancelled | Fate::Dropped),
                 _ => false,

@@ -10,7 +10,7 @@ use super::referee::Watched;
 use super::setup::{HOST, Setup};
 use crate::origin::Origin;
 use crate::race::{AttemptId, Input, Known, Lesson, Outcome, Output, Probed, QueryId, Source};
-use crate::report::{FailureKind, Report};
+use crate::report::{EchRejection, Failure, FailureKind, Report};
 use crate::resolve::{Answer, Names, QueryKind, ResolveError, ResolveErrorKind};
 
 pub(super) struct Scene {
@@ -215,6 +215,13 @@ impl Scene {
         self.input(Input::Failed { id, failure: failure(kind) })
     }
 
+    /// The server rejects ECH, and gives these configurations to try again.
+    pub(super) fn reject(&mut self, name: &str, retry_configs: Option<&str>) -> &mut Self {
+        let id = self.id(name);
+        let rejection = EchRejection { retry_configs: retry_configs.map(|configs| configs.as_bytes().into()) };
+        self.input(Input::Failed { id, failure: Failure::new(FailureKind::EchRejected, rejection) })
+    }
+
     /// Nothing could be sent: there is no route.
     pub(super) fn no_route(&mut self, name: &str) -> &mut Self {
         self.fail(name, FailureKind::Local)
@@ -222,7 +229,7 @@ impl Scene {
 
     fn id(&self, name: &str) -> AttemptId {
         let addr = self.endpoint(name);
-        AttemptId(self.attempts.iter().position(|it| *it == addr).unwrap_or_else(|| panic!("{name} has not started")))
+        AttemptId(self.attempts.iter().rposition(|it| *it == addr).unwrap_or_else(|| panic!("{name} has not started")))
     }
 
     // What the race does.
@@ -298,9 +305,10 @@ impl Scene {
                     self.attempts.push(addr);
                     format!("start {}", self.name(addr))
                 }
-                Output::Handshake { id } => {
+                Output::Handshake { id, ech } => {
                     self.handshakes.push(id);
-                    format!("handshake {}", self.name(self.attempts[id.0]))
+                    let by = ech.map(|configs| format!(" by {}", String::from_utf8_lossy(&configs)));
+                    format!("handshake {}{}", self.name(self.attempts[id.0]), by.unwrap_or_default())
                 }
                 Output::Cancel { id } => format!("cancel {}", self.name(self.attempts[id.0])),
                 Output::Learned { addr, lesson } => {
@@ -328,6 +336,7 @@ impl Scene {
                         Outcome::TimedOut => "timed out".to_owned(),
                         Outcome::Upgrade => "upgrade".to_owned(),
                         Outcome::Withheld => "withheld".to_owned(),
+                        Outcome::WithoutEch => "without ech".to_owned(),
                     }
                 }
             };

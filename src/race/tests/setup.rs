@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::notation::{addr, list, ms, source};
 use crate::config::Config;
 use crate::policy_table::PolicyTable;
-use crate::race::{Environment, Family, Known, Rtt, Source};
+use crate::race::{EchUse, Environment, Family, Known, Rtt, Source};
 use crate::resolve::{Kinds, Names};
 
 /// The host of every scene that names no other.
@@ -42,6 +42,20 @@ impl Setup {
     pub(super) fn records(&mut self) -> &mut Self {
         self.uri = format!("https://{HOST}/");
         self.environment.https = true;
+        self
+    }
+
+    /// As [`https`](Self::https) with HTTPS records, by a client that can use any ECH configuration but `unknown`.
+    pub(super) fn ech(&mut self) -> &mut Self {
+        self.https().environment.https = true;
+        self.environment.ech = Some(EchUse { is_usable: |configs| configs != b"unknown", required: false });
+        self
+    }
+
+    /// As [`ech`](Self::ech), and nothing is to be done without it.
+    pub(super) fn ech_required(&mut self) -> &mut Self {
+        self.ech();
+        self.environment.ech.as_mut().expect("it can").required = true;
         self
     }
 
