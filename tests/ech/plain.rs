@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::client::{EchConfig, EchGreaseConfig, EchMode, EchStatus};
-use rustls::crypto::aws_lc_rs::{default_provider, hpke};
+use rustls::crypto::aws_lc_rs::hpke;
 use rustls::internal::msgs::codec::Codec;
-use rustls::{CertificateError, ClientConfig, Error, PeerIncompatible};
+use rustls::{CertificateError, Error, PeerIncompatible};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::host::{HOST, V4};
 use crate::lab::Ca;
+use crate::scene::tls;
 use crate::server::{EchServer, Manner, Names, PUBLIC_NAME};
 
 const HERE: IpAddr = V4[0];
@@ -29,11 +30,7 @@ fn grease() -> EchMode {
 }
 
 async fn shake_hands(ca: &Ca, server: &EchServer, mode: EchMode) -> io::Result<TlsStream<TcpStream>> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_ech(mode)
-        .expect("the provider has TLS 1.3")
-        .with_root_certificates(ca.roots())
-        .with_no_client_auth();
+    let mut config = tls(ca)(Some(mode)).expect("the provider has TLS 1.3");
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let tcp = TcpStream::connect(server.addr(HERE)).await?;
     TlsConnector::from(Arc::new(config)).connect(HOST.try_into().expect("a name"), tcp).await

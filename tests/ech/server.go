@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -47,7 +48,9 @@ type accepted struct {
 }
 
 type handshake struct {
-	IP string `json:"ip"`
+	// In the order in which connections were accepted, which is not that in which handshakes end.
+	Number int64  `json:"number"`
+	IP     string `json:"ip"`
 	// Of the hello in clear, and of the one that counts.
 	OuterName string `json:"outer_name"`
 	Name      string `json:"name"`
@@ -117,19 +120,20 @@ func configOf(manner string, published tls.EncryptedClientHelloKey, publicName s
 		manner = "none"
 	}
 	keys := keysOf(manner, published, publicName)
-	// Called for hellos with ECH alone, and again for what to send to one that was rejected.
+	// Called for a hello in clear with ECH, and later for every client, for what to send to one that was rejected.
 	config.GetEncryptedClientHelloKeys = func(hello *tls.ClientHelloInfo) ([]tls.EncryptedClientHelloKey, error) {
-		seen := &hello.Conn.(*connection).handshake
-		if !seen.EchOffered {
-			seen.EchOffered, seen.OuterName = true, hello.ServerName
+		if c := hello.Conn.(*connection); !c.isChosen {
+			c.handshake.EchOffered, c.handshake.OuterName = true, hello.ServerName
 		}
 		return keys(), nil
 	}
+	// Called for the hello that counts.
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		seen := &hello.Conn.(*connection).handshake
-		seen.Name, seen.Protocols = hello.ServerName, hello.SupportedProtos
-		if !seen.EchOffered {
-			seen.OuterName = hello.ServerName
+		c := hello.Conn.(*connection)
+		c.isChosen = true
+		c.handshake.Name, c.handshake.Protocols = hello.ServerName, hello.SupportedProtos
+		if !c.handshake.EchOffered {
+			c.handshake.OuterName = hello.ServerName
 		}
 		return nil, nil
 	}
@@ -184,17 +188,21 @@ func append16(to, vector []byte) []byte {
 
 type connection struct {
 	net.Conn
+	// Whether it is known which hello counts.
+	isChosen  bool
 	handshake handshake
 }
+
+var numbers atomic.Int64
 
 func accept(listener net.Listener, config *tls.Config, connections chan<- net.Conn) {
 	for {
 		tcp, err := listener.Accept()
 		must(err)
 		ip := tcp.LocalAddr().(*net.TCPAddr).IP.String()
+		connection := &connection{Conn: tcp, handshake: handshake{Number: numbers.Add(1), IP: ip}}
 		report(accepted{ip})
 		go func() {
-			connection := &connection{Conn: tcp, handshake: handshake{IP: ip}}
 			if tls := tls.Server(connection, config); connection.finish(tls) {
 				connections <- tls
 			} else {

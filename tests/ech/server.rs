@@ -68,6 +68,7 @@ struct Log {
 /// What the server saw of a handshake, be it a failed one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Handshake {
+    number: u64,
     pub(crate) ip: IpAddr,
     /// The server name in clear; empty if there was none, as are the others.
     pub(crate) outer_name: String,
@@ -138,7 +139,13 @@ impl EchServer {
         &self.configs
     }
 
-    /// The handshakes, once `count` are over, and as many connections were accepted.
+    /// Returns when a connection has been accepted.
+    pub(crate) async fn until_accepted(&self) {
+        let mut log = self.log.clone();
+        log.wait_for(|log| !log.accepted.is_empty()).await.expect("the server runs");
+    }
+
+    /// The handshakes by the order of their connections, once `count` are over, and as many connections were accepted.
     ///
     /// # Panics
     ///
@@ -147,7 +154,9 @@ impl EchServer {
         let mut log = self.log.clone();
         let log = log.wait_for(|log| log.handshakes.len() >= count).await.expect("the server runs");
         assert_eq!((log.accepted.len(), log.handshakes.len()), (count, count), "{log:#?}");
-        log.handshakes.clone()
+        let mut handshakes = log.handshakes.clone();
+        handshakes.sort_by_key(|handshake| handshake.number);
+        handshakes
     }
 }
 
@@ -156,6 +165,7 @@ impl Handshake {
         let flag = |name| line[name].as_bool().expect("a flag");
         let protocols = line["protocols"].as_array().into_iter().flatten();
         Self {
+            number: line["number"].as_u64().expect("a number"),
             ip: ip_address(&line["ip"]),
             outer_name: text(&line["outer_name"]),
             name: text(&line["name"]),
@@ -195,7 +205,7 @@ fn from_hex(text: &str) -> Vec<u8> {
 }
 
 /// The server, built once a process.
-fn program() -> Option<&'static Path> {
+pub(crate) fn program() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
     let build = || {
         let problem = match build() {
