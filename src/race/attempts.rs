@@ -30,6 +30,8 @@ struct Attempt {
     tcp: Option<Tcp>,
     /// When TLS began: with TCP, or later where it has to wait.
     handshake: Option<Instant>,
+    /// The ECH configurations that it came with, and once TLS has begun those of the hello.
+    ech: Option<Arc<[u8]>>,
     ended: Option<Instant>,
     outcome: AttemptOutcome,
 }
@@ -41,19 +43,25 @@ struct Tcp {
 }
 
 impl Attempts {
-    pub(super) fn start(&mut self, addr: SocketAddr, target: Option<Arc<str>>, now: Instant) -> AttemptId {
+    pub(super) fn start(
+        &mut self,
+        addr: SocketAddr,
+        target: Option<Arc<str>>,
+        ech: Option<Arc<[u8]>>,
+        now: Instant,
+    ) -> AttemptId {
         let outcome = AttemptOutcome::Pending;
         // Mostly it is the only one.
         self.list.reserve_exact(usize::from(self.list.is_empty()));
-        self.list.push(Attempt { addr, target, started: now, tcp: None, handshake: None, ended: None, outcome });
+        self.list.push(Attempt { addr, target, started: now, tcp: None, handshake: None, ech, ended: None, outcome });
         AttemptId(self.list.len() - 1)
     }
 
-    /// Begins the endpoint of `id` once more.
+    /// Begins the endpoint of `id` once more, for other configurations than it came with.
     pub(super) fn start_again(&mut self, id: AttemptId, now: Instant) -> AttemptId {
         let Attempt { addr, ref target, .. } = self.list[id.0];
         let target = target.clone();
-        self.start(addr, target, now)
+        self.start(addr, target, None, now)
     }
 
     /// Notes that TCP is up; false if the attempt is over or has been there before.
@@ -68,9 +76,10 @@ impl Attempts {
     }
 
     /// Notes that TLS begins.
-    pub(super) fn on_handshake(&mut self, id: AttemptId, now: Instant) {
+    pub(super) fn on_handshake(&mut self, id: AttemptId, ech: Option<Arc<[u8]>>, now: Instant) {
         if let Some(attempt) = self.in_flight_mut(id) {
             attempt.handshake = Some(now);
+            attempt.ech = ech;
         }
     }
 
@@ -108,6 +117,14 @@ impl Attempts {
 
     pub(super) fn addr(&self, id: AttemptId) -> SocketAddr {
         self.list[id.0].addr
+    }
+
+    pub(super) fn ech(&self, id: AttemptId) -> Option<&Arc<[u8]>> {
+        self.list[id.0].ech.as_ref()
+    }
+
+    pub(super) fn has_begun_tls(&self, id: AttemptId) -> bool {
+        self.list[id.0].handshake.is_some()
     }
 
     /// How many more may start, unless some of the earlier turn out not to have sent anything.

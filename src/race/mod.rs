@@ -182,7 +182,8 @@ impl Race {
             Next::Probe(addrs) => return Output::Probe { addrs },
             Next::Start(endpoint, due) if due <= now => {
                 let target = self.resolution.target(endpoint.group).cloned();
-                let id = self.attempts.start(endpoint.addr, target, now);
+                let ech = self.resolution.ech(endpoint.addr).cloned();
+                let id = self.attempts.start(endpoint.addr, target, ech, now);
                 return Output::Attempt { id, addr: endpoint.addr };
             }
             Next::Retry(rejected, due) if due <= now => {
@@ -206,7 +207,7 @@ impl Race {
         let mut attempts = self.attempts.report(self.started);
         if self.given.environment.ech.is_some() {
             for (number, attempt) in attempts.iter_mut().enumerate() {
-                attempt.ech = self.ech(AttemptId(number), attempt.addr).cloned();
+                attempt.ech = self.ech(AttemptId(number)).cloned();
             }
         }
         attempts.extend(self.resolution.report_denied(self.started));
@@ -241,25 +242,27 @@ impl Race {
             self.attempts.end(id, AttemptOutcome::Won, now);
             return self.finish(Outcome::Won(id), now);
         }
-        let addr = self.attempts.addr(id);
-        if self.retries.of(id).is_none() && !self.resolution.may_begin(addr) {
+        let ech = self.ech(id).cloned();
+        if ech.is_none() && self.retries.of(id).is_none() && self.resolution.relies_on_ech() {
             self.attempts.end(id, AttemptOutcome::Failed(Failure::new(FailureKind::Tls, MISLED)), now);
             return self.outbox.push_back(Output::Cancel { id });
         }
-        let ech = self.ech(id, addr).cloned();
         if !self.given.config.race_tls {
             self.committed = true;
             self.cancel_all_but(Some(id), now);
         }
-        self.attempts.on_handshake(id, now);
+        self.attempts.on_handshake(id, ech.clone(), now);
         self.outbox.push_back(Output::Handshake { id, ech });
     }
 
-    /// The ECH configurations for an attempt, which goes to `addr`.
-    fn ech(&self, id: AttemptId, addr: SocketAddr) -> Option<&Arc<[u8]>> {
+    /// The ECH configurations of an attempt: those that its hello left with, or would leave with now. An address that the
+    /// records do not lead to any more keeps those that it came with, as its hello would show the name.
+    fn ech(&self, id: AttemptId) -> Option<&Arc<[u8]>> {
+        let own = self.attempts.ech(id);
         match self.retries.of(id) {
             Some(retry) => retry.ech.as_ref(),
-            None => self.resolution.ech(addr),
+            None if self.attempts.has_begun_tls(id) => own,
+            None => self.resolution.ech(self.attempts.addr(id)).or(own),
         }
     }
 

@@ -7,12 +7,12 @@ use hyper_happy_eyeballs::resolve::QueryKind;
 use hyper_happy_eyeballs::{Config, Ech, EchStatus};
 
 use crate::gate::Gate;
-use crate::host::{HOST, V4};
-use crate::lab::Reply;
+use crate::host::{HOST, Host, V4, faulty};
+use crate::lab::{Behaviour, HttpsRecord, Reply};
 use crate::scene::{Alone, Scene, builder, connector, settings};
-use crate::server::{Manner, PUBLIC_NAME};
+use crate::server::{EchServer, Manner, PUBLIC_NAME};
 use crate::support::connect;
-use crate::zone::{LONG, set_addresses, tried};
+use crate::zone::{LONG, publish, records, set_addresses, tried};
 
 /// The default.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
@@ -91,6 +91,24 @@ async fn who_requires_ech_waits_where_others_have_given_up() {
     connector.set_config(hasty(Ech::Required));
     let stream = connect(&connector, &alone.uri()).await.unwrap();
     assert_eq!(stream.tls_info().unwrap().ech(), EchStatus::Accepted);
+}
+
+/// The hello has left in clear: what the records say then is no longer of this handshake, and the report does not claim
+/// that it was.
+#[tokio::test]
+async fn records_that_come_during_a_handshake_do_not_change_what_it_was() {
+    let host = Host::with(faulty(Behaviour::Delay(Duration::from_secs(1)))).await;
+    let Some(server) = EchServer::open(&host.ca, V4[1], Manner::Current).await else { return };
+    publish(&host, records([HttpsRecord::new(1, HOST).ech(server.configs())]));
+    let (resolver, gate) = Gate::before(&host, false);
+    let connector = builder(&host).resolver(resolver).config(hasty(Ech::On)).build().unwrap();
+    let uri = host.uri("https");
+    let stream = gate.open_after_tcp(&host, connect(&connector, &uri)).await.unwrap();
+    let report = stream.report();
+    assert!(report.queries().iter().any(|query| !query.services().is_empty()), "{report}");
+    assert_eq!(stream.tls_info().unwrap().ech(), EchStatus::NotOffered);
+    let [won] = report.attempts() else { panic!("{report}") };
+    assert!(!won.has_ech(), "{report}");
 }
 
 /// Where nobody can drop them, TCP goes ahead and TLS does not, and the connection that is there already is the one that
