@@ -272,8 +272,8 @@ impl fmt::Display for Error {
                 AttemptOutcome::Cancelled | AttemptOutcome::Pending => write!(f, "{stage} without an answer")?,
                 AttemptOutcome::Won => f.write_str("won")?,
             }
-            if let (Some(end), false) = (attempt.end, matches!(attempt.outcome, AttemptOutcome::Denied(_))) {
-                write!(f, " ({})", Millis(end - attempt.start))?;
+            if let (Some(end), false) = (attempt.end(), matches!(attempt.outcome, AttemptOutcome::Denied(_))) {
+                write!(f, " ({})", Millis(end - attempt.start()))?;
             }
         }
         Ok(())

@@ -103,6 +103,7 @@ impl Session {
     /// Adds what is known to each of `probed`.
     pub(crate) fn recall(&mut self, probed: &mut [Probed], now: Instant) {
         let mut memory = self.history.memory();
+        self.sources.reserve_exact(probed.len());
         for probed in probed {
             let Some(source) = probed.source else { continue };
             let source = prefix(source.ip);

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::origin::{Host, Origin};
 use crate::resolve::{QueryKind, ResolveError, ServiceRecord};
@@ -112,18 +112,38 @@ impl QueryReport {
 }
 
 /// One endpoint attempt of a [`Report`].
-#[derive(Clone, Debug)]
+// The race keeps its attempts as these, so that a report copies nothing, and times are worked out for who asks.
+#[derive(Clone)]
 pub struct AttemptReport {
     pub(crate) addr: SocketAddr,
     pub(crate) target: Option<Arc<str>>,
-    pub(crate) start: Duration,
-    pub(crate) tcp: Option<Duration>,
-    pub(crate) end: Option<Duration>,
+    /// When the connect began: times are told from there.
+    pub(crate) began: Instant,
+    pub(crate) started: Instant,
+    pub(crate) tcp: Option<Tcp>,
+    /// When TLS began: with TCP, or later where it has to wait.
+    pub(crate) handshake: Option<Instant>,
+    pub(crate) ended: Option<Instant>,
     pub(crate) outcome: AttemptOutcome,
+    /// The ECH configurations that it came with, and once TLS has begun those of the hello.
     pub(crate) ech: Option<Arc<[u8]>>,
 }
 
+/// TCP of an attempt.
+#[derive(Clone, Copy)]
+pub(crate) struct Tcp {
+    pub(crate) up: Instant,
+    /// Of its handshake, if it could be measured.
+    pub(crate) rtt: Option<Duration>,
+}
+
 impl AttemptReport {
+    /// One that is under way since `started`.
+    pub(crate) fn new(addr: SocketAddr, target: Option<Arc<str>>, began: Instant, started: Instant) -> Self {
+        let outcome = AttemptOutcome::Pending;
+        Self { addr, target, began, started, tcp: None, handshake: None, ended: None, outcome, ech: None }
+    }
+
     /// The address and port.
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -142,17 +162,17 @@ impl AttemptReport {
 
     /// When it started.
     pub fn start(&self) -> Duration {
-        self.start
+        self.started - self.began
     }
 
     /// When TCP was up, if it was.
     pub fn tcp(&self) -> Option<Duration> {
-        self.tcp
+        self.tcp.map(|tcp| tcp.up - self.began)
     }
 
     /// When it ended. Every attempt has ended once the connect has.
     pub fn end(&self) -> Option<Duration> {
-        self.end
+        self.ended.map(|ended| ended - self.began)
     }
 
     /// How it ended.
@@ -163,6 +183,19 @@ impl AttemptReport {
     /// The last stage that it reached.
     pub fn stage(&self) -> Stage {
         if self.tcp.is_some() { Stage::Tls } else { Stage::Tcp }
+    }
+}
+
+impl fmt::Debug for AttemptReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttemptReport")
+            .field("addr", &self.addr)
+            .field("target", &self.target)
+            .field("start", &self.start())
+            .field("tcp", &self.tcp())
+            .field("end", &self.end())
+            .field("outcome", &self.outcome)
+            .finish()
     }
 }
 
@@ -285,7 +318,8 @@ impl fmt::Display for FailureKind {
             Self::Closed => "closed",
             Self::Certificate => "certificate",
             Self::EchRejected => "ech rejected",
-            Self::Tls => "tls",
+            // It stands behind the stage.
+            Self::Tls => "handshake",
             Self::Other => "failed",
         })
     }

@@ -7,6 +7,7 @@ mod support;
 use std::error::Error as StdError;
 use std::io;
 use std::net::Ipv4Addr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::task::yield_now;
+use tokio::time::timeout;
 
 use host::{HOST, HTTP, HTTPS, Host, HttpClient, V4, client, faulty};
 use lab::{Behaviour, Certificate, Server, Site};
@@ -301,4 +304,33 @@ async fn a_second_fresh_connection_resumes_the_session() {
         assert_eq!(tls.peer_certificates().len(), 1);
     }
     assert_eq!((host.server().accepted(), host.server().requests()), (2, 2));
+}
+
+/// One past the bound waits until another attempt ends. Connections that are there do not count.
+#[tokio::test]
+async fn the_attempts_of_all_clones_are_bounded_together() {
+    let host = Host::open([(V4[0], Site::Silent), (V4[1], HTTP)]).await;
+    let connector = host.bare_builder().plaintext().max_attempts_in_flight(Some(2)).build().unwrap();
+    let [silent, live] = [V4[0], V4[1]].map(|ip| format!("http://{}/", host.addr(ip)));
+    let get_stuck = || {
+        let (connector, silent) = (connector.clone(), silent.clone());
+        tokio::spawn(async move { connect(&connector, &silent).await })
+    };
+    let _first = get_stuck();
+    let mut connections = Vec::new();
+    for _ in 0..3 {
+        connections.push(connect(&connector, &live).await.unwrap());
+    }
+
+    let second = get_stuck();
+    yield_now().await;
+    let mut waiting = pin!(connect(&connector, &live));
+    assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err(), "two are in flight");
+    let mut other = connector.clone();
+    other.set_max_attempts_in_flight(Some(1));
+    connect(&other, &live).await.unwrap();
+
+    second.abort();
+    let stream = waiting.await.unwrap();
+    assert!(stream.report().attempts()[0].start() >= Duration::from_millis(100), "{}", stream.report());
 }

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 
+use futures_util::future::join_all;
 use hickory_server::proto::rr::RecordType;
 use hyper_happy_eyeballs::Error;
 use hyper_happy_eyeballs::report::FailureKind;
@@ -68,5 +69,17 @@ async fn without_descriptors_there_is_an_error_and_with_them_it_works_again() {
         let known = format!("known-{round}.lab.test");
         host.dns.set(&known, RecordType::A, Reply::a([Ipv4Addr::new(127, 0, 0, 8)]));
         connect(&connector, &format!("http://{known}:{}/", host.sites.port())).await.unwrap();
+    }
+    more_connects_than_descriptors(&host).await;
+}
+
+/// With a bound on the attempts there are descriptors for any number of connects.
+async fn more_connects_than_descriptors(host: &Host) {
+    let connector = host.builder().max_attempts_in_flight(Some(10)).build().unwrap();
+    let uri = host.uri("https");
+    drop(connect(&connector, &uri).await.unwrap());
+    let connects = (0..2 * LIMIT).map(|_| async { connect(&connector, &uri).await.map(drop) });
+    for result in join_all(connects).await {
+        result.unwrap();
     }
 }

@@ -15,15 +15,13 @@ use hyper_happy_eyeballs::resolve::{Answer, Kinds, QueryKind, ResolveError, Reso
 use hyper_happy_eyeballs::{AddressPolicy, Config, HappyEyeballsConnector, Origin, Pacing, Verdict};
 
 use host::{HTTP, HTTPS, Host, V4, assert_untouched, config, faulty};
-use lab::{Behaviour, Certificate, Site};
+use lab::{Behaviour, Site};
 use support::{Script, connect, failure, failure_kinds, ready};
 
 /// So long that only a failure, never the timer, can be why the next attempt started.
 const LONG_DELAY: Duration = Duration::from_secs(2);
 /// Between two starts there is at least this much (RFC 8305 section 5).
 const FLOOR: Duration = Duration::from_millis(10);
-
-const BAD_CERTIFICATES: [Certificate; 3] = [Certificate::Expired, Certificate::OtherName, Certificate::UnknownRoot];
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -48,32 +46,6 @@ async fn falls_back_from(site: Site) -> FailureKind {
     failure(first).kind()
 }
 
-/// Proves: TLS-4, ATT-7
-#[tokio::test]
-async fn a_bad_certificate_on_one_address_is_not_the_end() {
-    for certificate in BAD_CERTIFICATES {
-        let kind = falls_back_from(Site::Https(certificate, Behaviour::Serve)).await;
-        assert_eq!(kind, FailureKind::Certificate, "{certificate:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_bad_certificate_on_every_address_is_an_error_of_the_certificate() {
-    for certificate in BAD_CERTIFICATES {
-        let site = Site::Https(certificate, Behaviour::Serve);
-        let host = Host::open([(V4[0], site), (V4[1], site)]).await;
-        let error = connect(&host.connector(), &host.uri("https")).await.unwrap_err();
-        assert!(error.is_certificate() && error.is_tls(), "{error}");
-        assert!(!error.is_connect() && !error.is_timeout() && !error.is_dns() && !error.is_denied());
-        let attempts = error.report().unwrap().attempts();
-        assert_eq!(attempts.len(), 2);
-        assert!(attempts.iter().all(|attempt| attempt.stage() == Stage::Tls));
-        for server in host.sites.servers() {
-            assert_eq!((server.accepted(), server.requests()), (1, 0));
-        }
-    }
-}
-
 /// Proves: TLS-5, ATT-7
 #[tokio::test]
 async fn a_server_that_breaks_off_or_talks_nonsense_is_not_the_end() {
@@ -82,19 +54,6 @@ async fn a_server_that_breaks_off_or_talks_nonsense_is_not_the_end() {
     assert_eq!(falls_back_from(faulty(Behaviour::ResetHello)).await, FailureKind::Closed);
     assert_eq!(falls_back_from(faulty(Behaviour::Garbage)).await, FailureKind::Tls);
     assert_eq!(falls_back_from(Site::Refused).await, FailureKind::Refused);
-}
-
-#[tokio::test]
-async fn a_lone_server_that_breaks_off_is_an_error_of_tls() {
-    for behaviour in [Behaviour::Close, Behaviour::ResetHello, Behaviour::Garbage] {
-        let host = Host::with(faulty(behaviour)).await;
-        let error = connect(&host.connector(), &host.uri("https")).await.unwrap_err();
-        assert!(error.is_tls() && !error.is_certificate() && !error.is_timeout(), "{behaviour:?}: {error}");
-        let text = error.to_string();
-        assert!(text.starts_with("tls handshake error: www.lab.test:"), "{text}");
-        assert!(text.contains(&host.addr(V4[0]).to_string()), "{text}");
-        assert_eq!(text.lines().count(), 1, "{text}");
-    }
 }
 
 /// Proves: TLS-2, ATT-10

@@ -112,6 +112,10 @@ impl Builder {
 
     /// TLS with a finished configuration. ALPN that it sets is kept; early data is turned off, as a race must not
     /// send a request twice. It is without ECH, which cannot be added to a finished one.
+    ///
+    /// A certificate for the client is given to every address that asks for one. In TLS 1.3 a server judges it only
+    /// after the client's handshake is done (RFC 8446 section 2), so that one who wants another, or has been
+    /// given none, wins the race all the same, and says so to the first who reads from the connection.
     #[cfg(feature = "rustls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn tls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
@@ -254,7 +258,9 @@ impl Builder {
             Some(Choice::Plaintext) => Ok(self.connector),
             #[cfg(feature = "rustls")]
             Some(Choice::Tls(roots)) => {
-                Ok(HappyEyeballsConnector { tls: Some(roots.client(self.tls)?), ..self.connector })
+                let mut connector = self.connector;
+                connector.settings_mut().tls = Some(roots.client(self.tls)?);
+                Ok(connector)
             }
         }
     }
@@ -325,6 +331,7 @@ by_value! {
     happy_eyeballs_timeout => set_happy_eyeballs_timeout(delay: Option<Duration>);
     history => set_history(history: History);
     partition => set_partition(partition: impl Into<Arc<str>>);
+    max_attempts_in_flight => set_max_attempts_in_flight(count: Option<usize>);
     reuse_address => set_reuse_address(reuse: bool);
     #[cfg(any(
         target_os = "android",

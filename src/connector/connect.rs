@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Uri;
 
+use super::permits::Permits;
 use super::{HappyEyeballsConnector, Schemes, driver};
 use crate::config::Ech;
 use crate::dial::{Dial, Dialer};
@@ -17,7 +18,7 @@ use crate::stream::MaybeHttpsStream;
 impl HappyEyeballsConnector {
     pub(crate) async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream, Error> {
         let (stream, report) = self.race(&uri, |dialer| dialer).await?;
-        Ok(MaybeHttpsStream::new(stream, Arc::new(report)))
+        Ok(MaybeHttpsStream::new(stream, report))
     }
 
     /// A race for the origin of `uri`, with what `dial` makes of the dialer.
@@ -25,7 +26,7 @@ impl HappyEyeballsConnector {
         &self,
         uri: &Uri,
         dial: impl FnOnce(Dialer) -> D,
-    ) -> Result<(D::Stream, Report), Error> {
+    ) -> Result<(D::Stream, Arc<Report>), Error> {
         let origin = Origin::from_uri(uri)?;
         let dialer = dial(self.dialer(uri, &origin)?);
         let names = match self.names(&origin) {
@@ -36,7 +37,8 @@ impl HappyEyeballsConnector {
         let settings = &self.settings;
         let history = settings.config.use_history.then_some(|origin: &Origin| self.session(origin));
         let race = Box::new(Race::new(origin, environment, settings.config.clone(), driver::now()));
-        driver::drive(race, &self.lookups, settings.config.dns_linger, history, &dialer).await
+        let permits = settings.attempts.clone().map(Permits::new);
+        driver::drive(race, &self.lookups, settings.config.dns_linger, history, permits, &dialer).await
     }
 
     fn session(&self, origin: &Origin) -> Session {
@@ -56,7 +58,7 @@ impl HappyEyeballsConnector {
         }
         let dialer = Dialer::new(origin.clone(), settings.config.clone(), settings.tcp.clone());
         #[cfg(feature = "rustls")]
-        if let Some(tls) = self.tls.as_ref().filter(|_| origin.is_secure()) {
+        if let Some(tls) = settings.tls.as_ref().filter(|_| origin.is_secure()) {
             return match tls.target(uri, origin, settings.config.ech) {
                 Ok(target) => Ok(dialer.with_tls(target)),
                 Err(error) => Err(Error::without_server_name(error, Report::new(origin.clone()))),

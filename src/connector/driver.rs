@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use tracing::{debug, debug_span};
 
+use super::permits::Permits;
 use crate::dial::Dial;
 use crate::error::Error;
 use crate::history::Session;
@@ -26,11 +27,13 @@ pub(super) fn drive<'a, D: Dial>(
     lookups: &'a Lookups,
     dns_linger: Duration,
     history: Option<impl Fn(&Origin) -> Session>,
+    permits: Option<Permits>,
     dial: &'a D,
-) -> impl Future<Output = Result<(D::Stream, Report), Error>> {
+) -> impl Future<Output = Result<(D::Stream, Arc<Report>), Error>> {
     let span = debug_span!("connect", origin = %race.origin());
     let (queries, attempts) = (Vec::new(), Vec::with_capacity(1));
-    let mut driver = Driver { race, lookups, dns_linger, history, session: None, dial, queries, attempts, timer: None };
+    let (session, timer) = (None, None);
+    let mut driver = Driver { race, lookups, dns_linger, history, session, permits, dial, queries, attempts, timer };
     async move {
         let outcome = poll_fn(|cx| span.in_scope(|| driver.poll(cx))).await;
         span.in_scope(|| driver.finish(outcome))
@@ -45,6 +48,8 @@ struct Driver<'a, D: Dial, H> {
     history: Option<H>,
     /// Made when there is something to recall: mostly one address needs none.
     session: Option<Box<Session>>,
+    /// None where attempts are not bounded.
+    permits: Option<Permits>,
     dial: &'a D,
     queries: Vec<(QueryId, BoxFuture<Result<Answer, ResolveError>>)>,
     attempts: Vec<(AttemptId, Attempt<D>)>,
@@ -118,6 +123,12 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
                     }
                     self.race.handle_input(Input::Probed(probed), now);
                 }
+                Output::Permit => {
+                    begun = true;
+                    if let Some(permits) = &mut self.permits {
+                        permits.ask(self.attempts.len());
+                    }
+                }
                 Output::Attempt { id, addr } => {
                     begun = true;
                     self.attempts.push((id, Attempt::Connecting(Box::pin(self.dial.tcp(addr)))));
@@ -126,13 +137,21 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
                     begun = true;
                     self.start_tls(id, ech);
                 }
-                Output::Cancel { id } => self.attempts.retain(|(other, _)| *other != id),
+                Output::Cancel { id } => {
+                    self.attempts.retain(|(other, _)| *other != id);
+                    self.permits.iter_mut().for_each(Permits::hand_on);
+                }
                 Output::Learned { addr, lesson } => {
                     if let Some(session) = &mut self.session {
                         session.learn(addr, lesson, now);
                     }
                 }
-                Output::Wait(until) => return ControlFlow::Continue(Waits { until, begun }),
+                Output::Wait(until) => {
+                    if let Some(permits) = &mut self.permits {
+                        permits.release(self.attempts.len());
+                    }
+                    return ControlFlow::Continue(Waits { until, begun });
+                }
                 Output::Done(outcome) => return ControlFlow::Break(outcome),
             }
         }
@@ -155,6 +174,11 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
                 drop(self.queries.swap_remove(index));
                 return Poll::Ready(Input::Answer { id, result });
             }
+        }
+        if let Some(permits) = &mut self.permits
+            && permits.poll(cx).is_ready()
+        {
+            return Poll::Ready(Input::Permitted);
         }
         for index in 0..self.attempts.len() {
             let (id, attempt) = &mut self.attempts[index];
@@ -204,8 +228,8 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
         timer.sleep.as_mut().poll(cx)
     }
 
-    fn finish(mut self, outcome: Outcome) -> Result<(D::Stream, Report), Error> {
-        let report = self.race.report(now());
+    fn finish(mut self, outcome: Outcome) -> Result<(D::Stream, Arc<Report>), Error> {
+        let report = self.race.take_report();
         for attempt in &report.attempts {
             if let AttemptOutcome::Denied(reason) = &attempt.outcome {
                 debug!(addr = %attempt.addr, %reason, "denied");
@@ -220,8 +244,8 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
             Outcome::Failed => None,
         };
         match winner.map(|index| self.attempts.swap_remove(index).1) {
-            Some(Attempt::Connected(tcp)) => Ok((self.dial.plain(tcp), report)),
-            Some(Attempt::Ready(stream)) => Ok((stream, report)),
+            Some(Attempt::Connected(tcp)) => Ok((self.dial.plain(tcp), Arc::new(report))),
+            Some(Attempt::Ready(stream)) => Ok((stream, Arc::new(report))),
             Some(Attempt::Connecting(_) | Attempt::ShakingHands(_)) | None => Err(Error::from_race(report)),
         }
     }

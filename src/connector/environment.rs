@@ -15,10 +15,10 @@ use crate::race::{EchUse, Environment, Family, FamilySet};
 use crate::resolve::{Names, ResolveError};
 
 impl HappyEyeballsConnector {
-    /// What to ask for, unless the address is at hand: from the literal or an override.
+    /// What to ask for, unless the address is at hand: from the literal, which needs no list, or an override.
     pub(super) fn names(&self, origin: &Origin) -> Result<Names, ResolveError> {
         let Host::Name(host) = origin.host() else {
-            return Ok(Names::Fixed(origin.host().socket_addr(0).map_or_else(Vec::new, |addr| vec![addr])));
+            return Ok(Names::Fixed(Vec::new()));
         };
         if !self.settings.overrides.is_empty()
             && let Some(addrs) = self.settings.overrides.get(&*override_key(host))
@@ -44,6 +44,7 @@ impl HappyEyeballsConnector {
             tls: origin.is_secure() && self.has_tls(),
             ech: self.ech(),
             recalls: self.settings.config.use_history && !self.settings.history.is_empty(),
+            bounded: self.settings.attempts.is_some(),
             names,
         };
         match addresses_at_hand.names {
@@ -90,7 +91,7 @@ impl HappyEyeballsConnector {
 
     fn has_tls(&self) -> bool {
         #[cfg(feature = "rustls")]
-        return self.tls.is_some();
+        return self.settings.tls.is_some();
         #[cfg(not(feature = "rustls"))]
         return false;
     }
@@ -98,7 +99,7 @@ impl HappyEyeballsConnector {
     /// How TLS may hide the server name, if it can and shall.
     pub(super) fn ech(&self) -> Option<EchUse> {
         #[cfg(feature = "rustls")]
-        if let Some(is_usable) = self.tls.as_ref().and_then(TlsClient::ech) {
+        if let Some(is_usable) = self.settings.tls.as_ref().and_then(TlsClient::ech) {
             return match self.settings.config.ech {
                 Ech::On | Ech::Grease => Some(EchUse { is_usable, required: false }),
                 Ech::Required => Some(EchUse { is_usable, required: true }),
@@ -111,7 +112,7 @@ impl HappyEyeballsConnector {
     /// The protocols that a connection may be used for. Where TLS is layered on top they are that layer's matter.
     fn alpn(&self) -> Arc<[Vec<u8>]> {
         #[cfg(feature = "rustls")]
-        if let Some(tls) = &self.tls {
+        if let Some(tls) = &self.settings.tls {
             return tls.protocols();
         }
         [b"h2".to_vec(), b"http/1.1".to_vec()].into()

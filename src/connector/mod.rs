@@ -4,6 +4,7 @@ mod builder;
 mod connect;
 mod driver;
 mod environment;
+mod permits;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::dns::Name;
+use tokio::sync::Semaphore;
 use tower_service::Service;
 
 pub use builder::{BuildError, Builder};
@@ -56,19 +58,21 @@ use crate::stream::MaybeHttpsStream;
 pub struct HappyEyeballsConnector {
     settings: Arc<Settings>,
     lookups: Arc<Lookups>,
-    #[cfg(feature = "rustls")]
-    tls: Option<TlsClient>,
 }
 
 #[derive(Clone)]
 struct Settings {
     config: Arc<Config>,
     tcp: Arc<TcpOptions>,
+    #[cfg(feature = "rustls")]
+    tls: Option<TlsClient>,
     schemes: Schemes,
     /// By name in lower case without a final dot.
     overrides: HashMap<Box<str>, Vec<SocketAddr>>,
     history: History,
     partition: Arc<str>,
+    /// With a permit for each attempt that may be in flight; none if they are not bounded.
+    attempts: Option<Arc<Semaphore>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,14 +122,15 @@ impl HappyEyeballsConnector {
             settings: Arc::new(Settings {
                 config: Arc::default(),
                 tcp: Arc::default(),
+                #[cfg(feature = "rustls")]
+                tls: None,
                 schemes: Schemes::OnlyHttp,
                 overrides: HashMap::new(),
                 history: History::new(),
                 partition: Arc::default(),
+                attempts: None,
             }),
             lookups: Arc::new(Lookups::new(resolver)),
-            #[cfg(feature = "rustls")]
-            tls: None,
         }
     }
 
@@ -174,6 +179,28 @@ impl HappyEyeballsConnector {
     /// Default is a partition without a name.
     pub fn set_partition(&mut self, partition: impl Into<Arc<str>>) {
         self.settings_mut().partition = partition.into();
+    }
+
+    /// How many attempts of all connects of this connector may be in flight at once. The clones that are made from here on
+    /// share the bound; a clone that sets it again has one of its own. 0 counts as 1.
+    ///
+    /// At the bound an address whose turn has come waits until another attempt ends. Who waits first goes first, and no
+    /// connect waits for more than one. It goes on to hear answers meanwhile, which may change the address that is tried.
+    /// [`connect_timeout`](Config::connect_timeout) runs while it waits; the attempt delay, the timeouts of the attempt
+    /// and its time in the [`Report`](crate::Report) begin with the attempt. An attempt counts from the opening of its
+    /// socket to the end of its handshake; a connection that was handed out, or a lookup, does not.
+    ///
+    /// No connect waits for itself: when its next address has waited for
+    /// [`max_attempt_delay`](Config::max_attempt_delay) after its last start, its oldest attempt gives way, and has timed
+    /// out. Addresses that are silent on the last attempt of their connect count until
+    /// [`attempt_timeout`](Config::attempt_timeout) or the connect timeout ends it, so that enough of them at once make all
+    /// others wait.
+    ///
+    /// Default is `None`: as many as there are connects, times
+    /// [`max_concurrent_attempts`](Config::max_concurrent_attempts).
+    pub fn set_max_attempts_in_flight(&mut self, count: Option<usize>) {
+        let bound = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        self.settings_mut().attempts = count.map(bound);
     }
 
     /// `SO_KEEPALIVE` with the time until the first probe.
@@ -312,8 +339,10 @@ impl HappyEyeballsConnector {
 
     /// A likeness that remembers no TLS sessions.
     #[cfg(feature = "reachability")]
-    pub(crate) fn without_resumption(self) -> Self {
-        Self { tls: self.tls.as_ref().map(TlsClient::without_resumption), ..self }
+    pub(crate) fn without_resumption(mut self) -> Self {
+        let tls = &mut self.settings_mut().tls;
+        *tls = tls.as_ref().map(TlsClient::without_resumption);
+        self
     }
 
     /// A likeness for what is not an origin but on the way to one, whatever the schemes of origins may be.

@@ -4,8 +4,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socket2::{Socket, TcpKeepalive};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::TcpStream;
+
+/// A TCP socket for `addr` that does not block.
+pub(super) fn nonblocking_tcp(addr: SocketAddr) -> io::Result<Socket> {
+    let open = |kind| Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP));
+    // At once, where the system can, rather than by two more calls.
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    return open(Type::STREAM.nonblocking());
+    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+    {
+        let socket = open(Type::STREAM)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
 
 /// Whether `error`, returned by a non-blocking `connect`, says that the handshake is under way.
 pub(super) fn is_in_progress(error: &io::Error) -> bool {

@@ -146,22 +146,21 @@ pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(T
     let socket = start(addr, options)?;
     let stream = TcpStream::from_std(socket).map_err(network_failure)?;
     let explained = |error| if options.explain { icmp::error(&stream).unwrap_or(error) } else { error };
-    // A socket can be reported writable with neither a peer nor an error; that is no news.
-    let connected = || match stream.take_error()? {
-        Some(error) => Err(explained(error)),
-        None => match stream.peer_addr() {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
-            result => result,
-        },
+    // Who has a peer needs no look for an error. A socket can be reported writable with neither; that is no news.
+    let connected = || {
+        let Err(no_peer) = stream.peer_addr() else { return Ok(()) };
+        match stream.take_error()? {
+            Some(error) => Err(explained(error)),
+            None if no_peer.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
+            None => Err(no_peer),
+        }
     };
     // On loopback the handshake is done before `connect` returns, and there is nothing to wait for.
     match connected() {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             stream.async_io(Interest::WRITABLE, connected).await.map_err(network_failure)?;
         }
-        result => {
-            result.map_err(network_failure)?;
-        }
+        result => result.map_err(network_failure)?,
     }
     if options.explain {
         // From now on an ICMP error can be one that passes.
@@ -175,12 +174,7 @@ pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(T
 /// SYN has left.
 pub(super) fn start(addr: SocketAddr, options: &TcpOptions) -> Result<StdTcpStream, Failure> {
     let local = |error| Failure::new(FailureKind::Local, error);
-    let open = || {
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        Ok(socket)
-    };
-    let socket = open().map_err(Step::named("tcp open error")).map_err(local)?;
+    let socket = platform::nonblocking_tcp(addr).map_err(Step::named("tcp open error")).map_err(local)?;
     options.tune(&socket, addr);
     options.route(&socket, addr).map_err(local)?;
     match socket.connect(&addr.into()) {

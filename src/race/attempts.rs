@@ -9,7 +9,7 @@ use super::event::{AttemptId, Family, Lesson};
 use super::groups::Endpoint;
 use super::order::Order;
 use crate::config::{Config, FLOOR_ATTEMPT_DELAY, LONGEST_DELAY, MAX_ENDPOINTS, Pacing};
-use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind};
+use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind, Tcp};
 
 /// The shortest time that TLS is given after TCP before the next attempt starts.
 const MIN_HANDSHAKE_ESTIMATE: Duration = Duration::from_millis(100);
@@ -20,48 +20,21 @@ const UNKNOWN_RTT: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(super) struct Attempts {
-    list: Vec<Attempt>,
-}
-
-struct Attempt {
-    addr: SocketAddr,
-    target: Option<Arc<str>>,
-    started: Instant,
-    tcp: Option<Tcp>,
-    /// When TLS began: with TCP, or later where it has to wait.
-    handshake: Option<Instant>,
-    /// The ECH configurations that it came with, and once TLS has begun those of the hello.
-    ech: Option<Arc<[u8]>>,
-    ended: Option<Instant>,
-    outcome: AttemptOutcome,
-}
-
-#[derive(Clone, Copy)]
-struct Tcp {
-    up: Instant,
-    rtt: Option<Duration>,
+    list: Vec<AttemptReport>,
 }
 
 impl Attempts {
-    pub(super) fn start(
-        &mut self,
-        addr: SocketAddr,
-        target: Option<Arc<str>>,
-        ech: Option<Arc<[u8]>>,
-        now: Instant,
-    ) -> AttemptId {
-        let outcome = AttemptOutcome::Pending;
+    pub(super) fn start(&mut self, attempt: AttemptReport) -> AttemptId {
         // Mostly it is the only one.
         self.list.reserve_exact(usize::from(self.list.is_empty()));
-        self.list.push(Attempt { addr, target, started: now, tcp: None, handshake: None, ech, ended: None, outcome });
+        self.list.push(attempt);
         AttemptId(self.list.len() - 1)
     }
 
     /// Begins the endpoint of `id` once more, for other configurations than it came with.
     pub(super) fn start_again(&mut self, id: AttemptId, now: Instant) -> AttemptId {
-        let Attempt { addr, ref target, .. } = self.list[id.0];
-        let target = target.clone();
-        self.start(addr, target, None, now)
+        let AttemptReport { addr, ref target, began, .. } = self.list[id.0];
+        self.start(AttemptReport::new(addr, target.clone(), began, now))
     }
 
     /// Notes that TCP is up; false if the attempt is over or has been there before.
@@ -94,7 +67,7 @@ impl Attempts {
         found
     }
 
-    fn in_flight_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+    fn in_flight_mut(&mut self, id: AttemptId) -> Option<&mut AttemptReport> {
         debug_assert!(id.0 < self.list.len(), "no such attempt: {id:?}");
         self.list.get_mut(id.0).filter(|attempt| attempt.is_in_flight())
     }
@@ -112,19 +85,15 @@ impl Attempts {
     }
 
     pub(super) fn is_in_flight(&self, id: AttemptId) -> bool {
-        self.list.get(id.0).is_some_and(Attempt::is_in_flight)
+        self.list.get(id.0).is_some_and(AttemptReport::is_in_flight)
+    }
+
+    pub(super) fn get(&self, id: AttemptId) -> &AttemptReport {
+        &self.list[id.0]
     }
 
     pub(super) fn addr(&self, id: AttemptId) -> SocketAddr {
         self.list[id.0].addr
-    }
-
-    pub(super) fn ech(&self, id: AttemptId) -> Option<&Arc<[u8]>> {
-        self.list[id.0].ech.as_ref()
-    }
-
-    pub(super) fn has_begun_tls(&self, id: AttemptId) -> bool {
-        self.list[id.0].handshake.is_some()
     }
 
     /// How many more may start, unless some of the earlier turn out not to have sent anything.
@@ -150,13 +119,24 @@ impl Attempts {
                     Some(deadline) if deadline <= now => "the attempt timeout ran out",
                     _ => "the TLS timeout ran out",
                 };
-                (id, Failure::new(FailureKind::TimedOut, io::Error::new(io::ErrorKind::TimedOut, text)))
+                (id, timed_out(text))
             })
             .collect()
     }
 
     pub(super) fn next_deadline(&self, config: &Config) -> Option<Instant> {
         self.list.iter().filter(|attempt| attempt.is_in_flight()).filter_map(|attempt| attempt.deadline(config)).min()
+    }
+
+    /// The attempt that has had the most time, and when it gives way to the next one, should that get no other permit: a
+    /// start is put off by the maximum delay at most.
+    pub(super) fn next_to_give_way(&self, config: &Config) -> Option<(AttemptId, Instant)> {
+        let oldest = self.in_flight().next()?;
+        Some((oldest, self.counted().last()?.started + config.clamped_max_attempt_delay()))
+    }
+
+    pub(super) fn give_way(&mut self, id: AttemptId, now: Instant) {
+        self.end(id, AttemptOutcome::Failed(timed_out("it gave way, as no more attempts may be in flight")), now);
     }
 
     /// Which of the `ordered` endpoints starts next, and when; `None` while something has to happen first.
@@ -208,7 +188,7 @@ impl Attempts {
 
     /// One Connection Attempt Delay after the last start; later while a handshake that has come as far as TLS can be
     /// expected to finish, "extending the timer" (v3 draft section 6.1), up to the maximum delay.
-    fn staggered(&self, last: &Attempt, order: &Order, config: &Config) -> Instant {
+    fn staggered(&self, last: &AttemptReport, order: &Order, config: &Config) -> Instant {
         let in_flight = self.list.iter().filter(|attempt| attempt.is_in_flight());
         let extended = in_flight.filter_map(|attempt| attempt.tcp.zip(attempt.handshake)).map(|(tcp, begun)| {
             let estimate = 2 * tcp.rtt.unwrap_or(UNKNOWN_RTT).min(LONGEST_DELAY) + HANDSHAKE_COMPUTATION;
@@ -220,7 +200,7 @@ impl Attempts {
     }
 
     /// The attempts of which a packet may have left. One that failed on this host before gives its turn back.
-    fn counted(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+    fn counted(&self) -> impl DoubleEndedIterator<Item = &AttemptReport> {
         self.list.iter().filter(|attempt| !attempt.never_left())
     }
 
@@ -251,22 +231,18 @@ impl Attempts {
         lessons(false).chain(lessons(true))
     }
 
-    pub(super) fn report(&self, start: Instant) -> Vec<AttemptReport> {
-        let report = |attempt: &Attempt| AttemptReport {
-            addr: attempt.addr,
-            target: attempt.target.clone(),
-            start: attempt.started - start,
-            tcp: attempt.tcp.map(|tcp| tcp.up - start),
-            end: attempt.ended.map(|ended| ended - start),
-            outcome: attempt.outcome.clone(),
-            ech: None,
-        };
-        // Their number is known, which saves the list from growing.
-        self.list.iter().map(report).collect()
+    /// Hands all of them out, for the report.
+    pub(super) fn take(&mut self) -> Vec<AttemptReport> {
+        std::mem::take(&mut self.list)
+    }
+
+    #[cfg(any(test, feature = "__internal"))]
+    pub(super) fn so_far(&self) -> Vec<AttemptReport> {
+        self.list.clone()
     }
 }
 
-impl Attempt {
+impl AttemptReport {
     fn is_in_flight(&self) -> bool {
         matches!(self.outcome, AttemptOutcome::Pending)
     }
@@ -309,4 +285,9 @@ impl Attempt {
     fn attempt_deadline(&self, config: &Config) -> Option<Instant> {
         self.started.checked_add(config.attempt_timeout?)
     }
+}
+
+/// The failure of an attempt whose time is up.
+fn timed_out(text: &'static str) -> Failure {
+    Failure::new(FailureKind::TimedOut, io::Error::new(io::ErrorKind::TimedOut, text))
 }

@@ -20,7 +20,7 @@ pub struct AttemptId(pub(crate) usize);
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs)] // the connector makes them
 pub struct Environment {
-    /// What to ask for.
+    /// What to ask for. A literal is its own address, and needs none here.
     pub names: Names,
     /// The kinds of queries that the resolver answers.
     pub kinds: Kinds,
@@ -49,6 +49,8 @@ pub struct Environment {
     pub ech: Option<EchUse>,
     /// Whether anything is known from earlier races, so that even what is alone is to be asked about.
     pub recalls: bool,
+    /// Whether each attempt needs a permit, since there is a bound on those of all races together.
+    pub bounded: bool,
 }
 
 impl Environment {
@@ -70,14 +72,7 @@ impl Environment {
             tls: false,
             ech: None,
             recalls: false,
-        }
-    }
-
-    /// Hands the names over. What stays still tells which kind they were.
-    pub(super) fn take_names(&mut self) -> Names {
-        match &mut self.names {
-            Names::Fixed(addresses) => Names::Fixed(std::mem::take(addresses)),
-            Names::Ask(names) => Names::Ask(std::mem::take(names)),
+            bounded: false,
         }
     }
 
@@ -166,6 +161,8 @@ pub enum Input {
     },
     /// The reply to [`Output::Probe`].
     Probed(Vec<Probed>),
+    /// The reply to [`Output::Permit`]. It lapses if nothing starts before the next [`Output::Wait`].
+    Permitted,
     /// TCP is up on an attempt.
     Progress {
         /// The attempt.
@@ -264,6 +261,9 @@ pub enum Output {
         /// The addresses.
         addrs: Vec<SocketAddr>,
     },
+    /// An attempt is due: get a permit for it, and say so with [`Input::Permitted`] once it is there. An attempt that is
+    /// cancelled in the meantime leaves it its own, and no reply is due any more.
+    Permit,
     /// Open TCP to `addr`; answer with [`Input::Progress`] or [`Input::Failed`].
     Attempt {
         /// The attempt.

@@ -15,7 +15,7 @@ use crate::address_policy::{Verdict, is_bad_port};
 use crate::config::MAX_ADDRESSES_PER_FAMILY;
 use crate::origin::Origin;
 use crate::report::{AttemptOutcome, AttemptReport};
-use crate::resolve::is_same_name;
+use crate::resolve::{Names, is_same_name};
 
 /// Denied addresses that the report shows.
 const MAX_DENIED: usize = 2 * MAX_ADDRESSES_PER_FAMILY;
@@ -39,15 +39,8 @@ pub(super) struct Denied {
 
 impl Denied {
     pub(super) fn report(&self, target: Option<Arc<str>>, start: Instant) -> AttemptReport {
-        AttemptReport {
-            addr: self.addr,
-            target,
-            start: self.at - start,
-            tcp: None,
-            end: Some(self.at - start),
-            outcome: AttemptOutcome::Denied(self.reason.clone()),
-            ech: None,
-        }
+        let outcome = AttemptOutcome::Denied(self.reason.clone());
+        AttemptReport { ended: Some(self.at), outcome, ..AttemptReport::new(self.addr, target, start, self.at) }
     }
 }
 
@@ -84,7 +77,10 @@ impl<'a> Roster<'a> {
         denied: &'a mut Vec<Denied>,
         now: Instant,
     ) -> Self {
-        let endpoints = Vec::with_capacity(queries.iter().map(|query| query.addresses().len()).sum());
+        let endpoints = Vec::with_capacity(match &given.environment.names {
+            Names::Fixed(addresses) => addresses.len().max(1),
+            Names::Ask(_) => queries.iter().map(|query| query.addresses().len()).sum(),
+        });
         Self { queries, given, translation, denied, now, endpoints, belied: Vec::new(), group: 0 }
     }
 
@@ -93,10 +89,11 @@ impl<'a> Roster<'a> {
         (self.endpoints, self.belied)
     }
 
-    /// Makes the only group, of addresses that are at hand: the answer to the first query.
-    pub(super) fn add_fixed(&mut self) {
-        if let Some(query) = self.queries.first() {
-            self.admit(&query.name, query.addresses().iter().copied(), None, List::Endpoints);
+    /// Makes the only group, of the addresses that are at hand for `name`.
+    pub(super) fn add_fixed(&mut self, name: &Arc<str>) {
+        if let Names::Fixed(addresses) = &self.given.environment.names {
+            let literal = self.given.origin.host().socket_addr(0);
+            self.admit(name, literal.into_iter().chain(addresses.iter().copied()), None, List::Endpoints);
         }
     }
 

@@ -13,6 +13,7 @@
 mod attempts;
 mod event;
 mod groups;
+mod next;
 mod order;
 mod query;
 mod resolution;
@@ -23,7 +24,6 @@ mod services;
 mod tests;
 mod translation;
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub use event::{
     AttemptId, EchUse, Environment, Family, FamilySet, Input, Known, Lesson, Outcome, Output, Probed, QueryId, Rtt,
     Source,
 };
-use groups::{Endpoint, cut};
+use next::{Next, Permit};
 use order::Order;
 #[cfg(any(test, feature = "__internal"))]
 pub use order::sorted;
@@ -44,7 +44,7 @@ use route::Ending;
 
 use crate::config::Config;
 use crate::origin::Origin;
-use crate::report::{AttemptOutcome, Failure, FailureKind, Report};
+use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind, Report};
 
 /// Why an attempt ends that began before the records came.
 const MISLED: &str = "HTTPS records came that do not lead here, and ECH hides the name from whoever else there is";
@@ -62,6 +62,7 @@ pub struct Race {
     order: Order,
     /// Set once the choice has fallen but TLS is still to be done: only where TLS is not part of the race.
     committed: bool,
+    permit: Permit,
     /// Connections on which nothing may be sent yet.
     held: Vec<AttemptId>,
     /// What turned out to have no route, until it is known whether it can be translated.
@@ -91,11 +92,11 @@ impl Given {
 
 impl Race {
     /// A race that starts at `now`.
-    pub fn new(origin: Origin, mut environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
-        let names = environment.take_names();
+    pub fn new(origin: Origin, environment: Environment, config: impl Into<Arc<Config>>, now: Instant) -> Self {
         let given = Given { origin, environment, config: config.into() };
         let deadline = given.config.connect_timeout.and_then(|timeout| now.checked_add(timeout));
-        let resolution = Resolution::new(names, &given, now);
+        let resolution = Resolution::new(&given, now);
+        let permit = if given.environment.bounded { Permit::Missing } else { Permit::Needless };
         Self {
             given,
             started: now,
@@ -106,6 +107,7 @@ impl Race {
             retries: Retries::default(),
             order: Order::default(),
             committed: false,
+            permit,
             held: Vec::new(),
             routeless: Vec::new(),
             outbox: VecDeque::new(),
@@ -129,6 +131,7 @@ impl Race {
                 self.on_resolution(now);
             }
             Input::Probed(probed) => self.order.learn(&probed, &self.given.environment),
+            Input::Permitted => self.permit.give(),
             Input::Progress { id, rtt } => {
                 if self.attempts.on_tcp(id, rtt, now) {
                     match self.resolution.holds_back() {
@@ -180,34 +183,53 @@ impl Race {
         }
         let next = match self.next_start() {
             Next::Probe(addrs) => return Output::Probe { addrs },
-            Next::Start(endpoint, due) if due <= now => {
-                let target = self.resolution.target(endpoint.group).cloned();
-                let ech = self.resolution.ech(endpoint.addr).cloned();
-                let id = self.attempts.start(endpoint.addr, target, ech, now);
-                return Output::Attempt { id, addr: endpoint.addr };
+            Next::Start(_, due) if due <= now && self.permit == Permit::Missing => {
+                self.permit = Permit::Asked;
+                return Output::Permit;
             }
-            Next::Retry(rejected, due) if due <= now => {
-                let id = self.attempts.start_again(rejected, now);
-                self.retries.on_start(id);
-                return Output::Attempt { id, addr: self.attempts.addr(id) };
+            Next::Start(..) if self.permit == Permit::Asked => {
+                let oldest = self.attempts.next_to_give_way(&self.given.config);
+                if let Some((id, _)) = oldest.filter(|(_, at)| *at <= now) {
+                    self.attempts.give_way(id, now);
+                    self.permit.give();
+                    return Output::Cancel { id };
+                }
+                return Output::Wait(earlier(oldest.map(|(_, at)| at), deadline));
             }
-            Next::Start(_, due) | Next::Retry(_, due) => Some(due),
+            Next::Start(start, due) if due <= now => {
+                self.permit.spend();
+                return self.begin(start, now);
+            }
+            Next::Start(_, due) => Some(due),
             Next::Nothing => None,
         };
         if self.is_over(next) {
-            let without_ech = self.given.requires_ech() && self.attempts.is_empty() && self.resolution.has_addresses();
+            let without_ech =
+                self.given.requires_ech() && self.attempts.is_empty() && self.resolution.has_addresses(&self.given);
             self.finish(if without_ech { Outcome::WithoutEch } else { Outcome::Failed }, now);
             return self.poll_output(now);
         }
+        // Others may be waiting for it.
+        self.permit.spend();
         Output::Wait(earlier(next, deadline))
     }
 
-    /// What has happened so far; once the race is over, all of it.
+    /// All that has happened, once the race is over. It is told once.
+    pub fn take_report(&mut self) -> Report {
+        let attempts = self.attempts.take();
+        self.tell(attempts, self.ended.unwrap_or(self.started))
+    }
+
+    /// What has happened so far.
+    #[cfg(any(test, feature = "__internal"))]
     pub fn report(&self, now: Instant) -> Report {
-        let mut attempts = self.attempts.report(self.started);
+        self.tell(self.attempts.so_far(), self.ended.unwrap_or(now))
+    }
+
+    fn tell(&self, mut attempts: Vec<AttemptReport>, end: Instant) -> Report {
         if self.given.environment.ech.is_some() {
             for (number, attempt) in attempts.iter_mut().enumerate() {
-                attempt.ech = self.ech(AttemptId(number)).cloned();
+                attempt.ech = self.ech(AttemptId(number), attempt).cloned();
             }
         }
         attempts.extend(self.resolution.report_denied(self.started));
@@ -215,7 +237,7 @@ impl Race {
             origin: self.given.origin.clone(),
             queries: self.resolution.report_queries(self.started),
             attempts,
-            elapsed: self.ended.unwrap_or(now) - self.started,
+            elapsed: end - self.started,
         }
     }
 
@@ -242,7 +264,7 @@ impl Race {
             self.attempts.end(id, AttemptOutcome::Won, now);
             return self.finish(Outcome::Won(id), now);
         }
-        let ech = self.ech(id).cloned();
+        let ech = self.ech(id, self.attempts.get(id)).cloned();
         if ech.is_none() && self.retries.of(id).is_none() && self.resolution.relies_on_ech() {
             self.attempts.end(id, AttemptOutcome::Failed(Failure::new(FailureKind::Tls, MISLED)), now);
             return self.outbox.push_back(Output::Cancel { id });
@@ -257,12 +279,11 @@ impl Race {
 
     /// The ECH configurations of an attempt: those that its hello left with, or would leave with now. An address that the
     /// records do not lead to any more keeps those that it came with, as its hello would show the name.
-    fn ech(&self, id: AttemptId) -> Option<&Arc<[u8]>> {
-        let own = self.attempts.ech(id);
+    fn ech<'a>(&'a self, id: AttemptId, attempt: &'a AttemptReport) -> Option<&'a Arc<[u8]>> {
         match self.retries.of(id) {
             Some(retry) => retry.ech.as_ref(),
-            None if self.attempts.has_begun_tls(id) => own,
-            None => self.resolution.ech(self.attempts.addr(id)).or(own),
+            None if attempt.handshake.is_some() => attempt.ech.as_ref(),
+            None => self.resolution.ech(attempt.addr).or(attempt.ech.as_ref()),
         }
     }
 
@@ -285,49 +306,6 @@ impl Race {
         None
     }
 
-    fn next_start(&self) -> Next {
-        if let Some(rejected) = self.retries.next() {
-            return self
-                .attempts
-                .next_restart(&self.given.config)
-                .map_or(Next::Nothing, |due| Next::Retry(rejected, due));
-        }
-        if self.committed {
-            return Next::Nothing;
-        }
-        let config = &self.given.config;
-        let Some(ready) = self.resolution.ready_at(config) else { return Next::Nothing };
-        let mut endpoints = Cow::Borrowed(self.resolution.endpoints());
-        if endpoints.iter().all(|endpoint| self.attempts.is_over(endpoint.addr)) {
-            endpoints.to_mut().extend(self.resolution.last_resort());
-        }
-        if endpoints.iter().all(|endpoint| self.attempts.contains(endpoint.addr)) {
-            return Next::Nothing;
-        }
-        // One endpoint has no order, but may be known to lead nowhere. Among several, those that have started count too:
-        // "re-sort the full list" (v3 draft section 7), or a late answer would be sorted among a part.
-        let recalls = self.given.environment.recalls;
-        if endpoints.len() > 1 || recalls {
-            let unknown = self.order.unknown(&endpoints, recalls);
-            if !unknown.is_empty() {
-                return Next::Probe(unknown);
-            }
-            let mut ordered = self.order.apply(&endpoints, config.preferred_family_count);
-            if ordered.len() > self.attempts.room() {
-                cut(&mut ordered, self.attempts.room(), |addr| self.attempts.contains(addr));
-            }
-            endpoints = Cow::Owned(ordered);
-        }
-        match self.attempts.next_start(&endpoints, ready, &self.order, config) {
-            // Otherwise each connect would pay for a family that leads nowhere and answers first.
-            Some((endpoint, due)) if self.order.leads_nowhere(endpoint.addr) => {
-                Next::Start(endpoint, self.resolution.better_by(config).map_or(due, |better| better.max(due)))
-            }
-            Some((endpoint, due)) => Next::Start(endpoint, due),
-            None => Next::Nothing,
-        }
-    }
-
     /// Nothing is under way, nothing can start, and no answer is to come.
     fn is_over(&self, next_start: Option<Instant>) -> bool {
         next_start.is_none() && self.attempts.none_in_flight() && (self.committed || self.resolution.is_settled())
@@ -345,6 +323,7 @@ impl Race {
         for (id, failure) in self.attempts.expired(&self.given.config, now) {
             self.attempts.end(id, AttemptOutcome::Failed(failure), now);
             self.outbox.push_back(Output::Cancel { id });
+            self.permit.give();
         }
     }
 
@@ -382,16 +361,4 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
-}
-
-/// What comes next of the attempts.
-enum Next {
-    /// The order is not known before this is.
-    Probe(Vec<SocketAddr>),
-    /// This endpoint, at that time.
-    Start(Endpoint, Instant),
-    /// The endpoint of this attempt once more, at that time.
-    Retry(AttemptId, Instant),
-    /// Nothing before an input.
-    Nothing,
 }

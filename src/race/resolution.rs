@@ -27,7 +27,8 @@ pub(super) struct Resolution {
     sent: usize,
     /// The name that is asked for; those of the search list that come after it are asked for if it does not exist.
     name: Option<Name>,
-    later: std::vec::IntoIter<Arc<str>>,
+    /// Which of the names that is.
+    turn: usize,
     /// When the first address came that may be dialled: the Resolution Delay runs from there.
     first_address: Option<Instant>,
     denied: Vec<Denied>,
@@ -66,32 +67,31 @@ struct Stage {
 }
 
 impl Resolution {
-    pub(super) fn new(names: Names, given: &Given, now: Instant) -> Self {
+    pub(super) fn new(given: &Given, now: Instant) -> Self {
         let mut this = Self {
             queries: Vec::new(),
             sent: 0,
             name: None,
-            later: Vec::new().into_iter(),
+            turn: 0,
             first_address: None,
             denied: Vec::new(),
             translation: Translation::default(),
             derived: Derived::default(),
         };
-        match names {
-            Names::Fixed(addresses) => {
-                let name: Arc<str> = match given.origin.host() {
-                    Host::Name(name) => name.clone(),
-                    Host::Address { .. } => Arc::default(),
-                };
+        match (&given.environment.names, given.origin.host()) {
+            (Names::Fixed(addresses), Host::Name(name)) => {
+                // Nobody asks, but the report shows them as an answer.
                 this.queries = vec![Query::new(name.clone(), QueryKind::Addresses, now)];
                 this.sent = 1;
-                this.name = Some(Name::without_records(name));
-                this.on_answer(QueryId(0), Ok(Answer { addresses, ..Answer::default() }), given, now);
+                this.name = Some(Name::without_records(name.clone()));
+                this.on_answer(QueryId(0), Ok(Answer::from_socket_addrs(addresses.iter().copied())), given, now);
             }
-            Names::Ask(names) => {
-                let only = names.len() == 1;
-                this.later = names.into_iter();
-                this.name = this.later.next().map(|name| Name::new(name, only, given));
+            (Names::Fixed(_), Host::Address { .. }) => {
+                this.name = Some(Name::without_records(Arc::default()));
+                this.update(given, now);
+            }
+            (Names::Ask(_), _) => {
+                this.name = name_of_turn(0, given);
                 this.update(given, now);
             }
         }
@@ -213,8 +213,9 @@ impl Resolution {
     }
 
     /// Whether the host has addresses, whatever may be done with them.
-    pub(super) fn has_addresses(&self) -> bool {
-        self.queries.iter().any(|query| !query.addresses().is_empty())
+    pub(super) fn has_addresses(&self, given: &Given) -> bool {
+        matches!(given.origin.host(), Host::Address { .. })
+            || self.queries.iter().any(|query| !query.addresses().is_empty())
     }
 
     /// Whether nothing may be sent on a connection yet.
@@ -227,7 +228,7 @@ impl Resolution {
     }
 
     pub(super) fn report_queries(&self, start: Instant) -> Vec<QueryReport> {
-        self.queries.iter().filter(|query| !query.name.is_empty()).map(|query| query.report(start)).collect()
+        self.queries.iter().map(|query| query.report(start)).collect()
     }
 
     pub(super) fn report_denied(&self, start: Instant) -> impl Iterator<Item = AttemptReport> {
@@ -244,7 +245,7 @@ impl Resolution {
             // Addresses at hand lead nowhere else, and most connects to one are over before much can be derived.
             if matches!(given.environment.names, Names::Fixed(_)) && prefix.is_none() {
                 let roster = Roster::new(&self.queries, given, &self.translation, &mut self.denied, now);
-                self.derived = Derived::of_fixed(roster, given);
+                self.derived = Derived::of_fixed(&name.host, roster, given);
                 self.derived.stage.open = self.translation.is_open();
                 break;
             }
@@ -252,14 +253,16 @@ impl Resolution {
             let mut wanted = route.wanted(self.translation.is_possible());
             wanted.extend(prefix);
             if !wanted.is_empty() {
+                self.queries.reserve_exact(wanted.len());
                 self.queries.extend(wanted.into_iter().map(|(name, kind)| Query::new(name, kind, now)));
                 continue;
             }
             if route.is_dead_end()
                 && !self.translation.is_open()
-                && let Some(next) = self.later.next()
+                && let Some(next) = name_of_turn(self.turn + 1, given)
             {
-                self.name = Some(Name::new(next, false, given));
+                self.turn += 1;
+                self.name = Some(next);
                 continue;
             }
             let roster = Roster::new(&self.queries, given, &self.translation, &mut self.denied, now);
@@ -273,11 +276,18 @@ impl Resolution {
     }
 }
 
+/// Of the names that are asked for, the one at `turn`, if there are so many.
+fn name_of_turn(turn: usize, given: &Given) -> Option<Name> {
+    let Names::Ask(names) = &given.environment.names else { return None };
+    let name = names.get(turn)?;
+    Some(Name::new(name.clone(), names.len() == 1, given))
+}
+
 impl Derived {
-    fn of_fixed(mut roster: Roster<'_>, given: &Given) -> Self {
+    fn of_fixed(name: &Arc<str>, mut roster: Roster<'_>, given: &Given) -> Self {
         let relies_on_ech = given.requires_ech();
         if !relies_on_ech {
-            roster.add_fixed();
+            roster.add_fixed(name);
         }
         let (endpoints, belied) = roster.finish();
         let stage = Stage { enough: true, ..Stage::default() };

@@ -77,12 +77,11 @@ impl Line {
             AttemptOutcome::Pending => format!("{stage} under way"),
             AttemptOutcome::Denied(reason) => format!("denied: {reason}"),
         };
-        let AttemptReport { addr, start, tcp, end, .. } = *attempt;
         let label = match &attempt.target {
-            Some(target) => format!("{addr} of {target}"),
-            None => addr.to_string(),
+            Some(target) => format!("{} of {target}", attempt.addr),
+            None => attempt.addr.to_string(),
         };
-        Self { label, start, tcp, end, first_mark: '=', what }
+        Self { label, start: attempt.start(), tcp: attempt.tcp(), end: attempt.end(), first_mark: '=', what }
     }
 
     fn bar(&self, whole: Duration) -> String {
@@ -123,10 +122,11 @@ fn record(record: &ServiceRecord) -> String {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::time::Instant;
 
     use super::*;
     use crate::origin::Origin;
-    use crate::report::{Failure, FailureKind};
+    use crate::report::{Failure, FailureKind, Tcp};
     use crate::resolve::{ResolveError, ResolveErrorKind};
 
     fn report(uri: &str) -> Report {
@@ -135,6 +135,18 @@ mod tests {
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    fn attempt(
+        addr: &str,
+        target: Option<&str>,
+        (start, tcp, end): (u64, Option<u64>, u64),
+        outcome: AttemptOutcome,
+    ) -> AttemptReport {
+        let began = Instant::now();
+        let tcp = tcp.map(|up| Tcp { up: began + ms(up), rtt: None });
+        let attempt = AttemptReport::new(addr.parse().unwrap(), target.map(Into::into), began, began + ms(start));
+        AttemptReport { tcp, ended: Some(began + ms(end)), outcome, ..attempt }
     }
 
     #[test]
@@ -151,19 +163,10 @@ mod tests {
         let none = Err(ResolveError::new(ResolveErrorKind::ServFail, "SERVFAIL"));
         let two = Ok(vec!["192.0.2.1:0".parse().unwrap(), "192.0.2.2:0".parse().unwrap()]);
         report.queries = vec![query(QueryKind::Aaaa, 40, none), query(QueryKind::A, 80, two)];
-        let attempt = |addr: &str, start, tcp: Option<u64>, end, outcome| AttemptReport {
-            addr: addr.parse().unwrap(),
-            target: None,
-            start: ms(start),
-            tcp: tcp.map(ms),
-            end: Some(ms(end)),
-            outcome,
-            ech: None,
-        };
         let refused = Failure::new(FailureKind::Refused, io::Error::other("nobody listens"));
         report.attempts = vec![
-            attempt("192.0.2.1:443", 80, None, 160, AttemptOutcome::Failed(refused)),
-            attempt("192.0.2.2:443", 160, Some(240), 320, AttemptOutcome::Won),
+            attempt("192.0.2.1:443", None, (80, None, 160), AttemptOutcome::Failed(refused)),
+            attempt("192.0.2.2:443", None, (160, Some(240), 320), AttemptOutcome::Won),
         ];
         report.elapsed = ms(320);
         let expected = [
@@ -194,15 +197,7 @@ mod tests {
             query(QueryKind::Https, vec![ServiceRecord::alias("cdn.test.")]),
             query(QueryKind::Https, vec![long, short(2), short(3), short(4), short(5)]),
         ];
-        report.attempts = vec![AttemptReport {
-            addr: "192.0.2.1:9443".parse().unwrap(),
-            target: Some("svc.test.".into()),
-            start: ms(40),
-            tcp: Some(ms(60)),
-            end: Some(ms(80)),
-            outcome: AttemptOutcome::Won,
-            ech: None,
-        }];
+        report.attempts = vec![attempt("192.0.2.1:9443", Some("svc.test."), (40, Some(60), 80), AttemptOutcome::Won)];
         report.elapsed = ms(80);
         let text = report.to_string();
         let lines: Vec<_> = text.lines().skip(1).map(|line| &line[26..]).collect();

@@ -14,6 +14,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod ca;
+pub mod cut;
 pub mod dns;
 pub mod lookup_ip;
 pub mod record;
@@ -22,7 +23,8 @@ pub mod site;
 pub mod socks;
 pub mod world;
 
-pub use ca::{Ca, Certificate};
+pub use ca::{Ca, Certificate, ServerTls};
+pub use cut::{Cut, Then, Within};
 pub use dns::{Dns, Reply};
 pub use lookup_ip::LookupIp;
 pub use record::HttpsRecord;

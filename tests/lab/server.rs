@@ -17,11 +17,13 @@ use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use rustls::server::{Acceptor, ClientHello};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::LazyConfigAcceptor;
+
+use super::Cut;
 
 /// What a server does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,10 @@ pub enum Behaviour {
     Close,
     /// Says something that is neither TLS nor HTTP.
     Garbage,
+    /// Says this, and then nothing more.
+    Say(&'static [u8]),
+    /// Serves by TLS as far as it gets through.
+    Cut(Cut),
     /// Answers every request with this status.
     Status(u16),
     /// Is up, TLS included, and answers no request.
@@ -207,34 +213,42 @@ async fn serve(service: Arc<Service>, mut stream: TcpStream, entry: Entry) {
             let _ = stream.read(&mut [0; 4096]).await;
             return reset(&stream.stream);
         }
-        Behaviour::Stall => return drain(Counted { stream, entry }).await,
-        Behaviour::Garbage => {
-            let _ = stream.write_all(b"220 lab.test ESMTP\r\n").await;
-            // Closed with unread bytes it would send a RST, which may overtake the greeting.
-            return drain(Counted { stream, entry }).await;
+        Behaviour::Stall => return say(b"", Counted { stream, entry }).await,
+        Behaviour::Garbage => return say(b"220 lab.test ESMTP\r\n", Counted { stream, entry }).await,
+        Behaviour::Say(words) => return say(words, Counted { stream, entry }).await,
+        Behaviour::Cut(cut) => {
+            let (inside, outside) = duplex(1 << 16);
+            let inside = Counted { stream: inside, entry: entry.clone() };
+            let (_, ()) = tokio::join!(cut.relay(&mut stream, outside), shake_hands(&service, inside, entry));
+            return;
         }
     }
-    let stream = Counted { stream, entry: entry.clone() };
+    shake_hands(&service, Counted { stream, entry: entry.clone() }, entry).await;
+}
+
+async fn shake_hands(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, entry: Entry) {
     match &service.tls {
-        None => answer(&service, stream, entry).await,
+        None => answer(service, stream, entry).await,
         Some(tls) => {
             let Ok(start) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else { return };
             let hello = Hello::new(&start.client_hello());
             entry.update(|connection| connection.hello = Some(hello));
             if let Ok(stream) = start.into_stream(tls.clone()).await {
                 entry.update(|connection| connection.handshake = true);
-                answer(&service, stream, entry).await;
+                answer(service, stream, entry).await;
             }
         }
     }
 }
 
 /// Makes the close that follows a RST.
-fn reset(stream: &TcpStream) {
+pub(super) fn reset(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-async fn drain(mut stream: Counted) {
+/// Closed with unread bytes it would send a RST, which may overtake the words.
+async fn say(words: &[u8], mut stream: Counted<TcpStream>) {
+    let _ = stream.write_all(words).await;
     let mut buffer = [0; 4096];
     while let Ok(1..) = stream.read(&mut buffer).await {}
 }
@@ -299,12 +313,12 @@ impl Drop for OpenConnection {
 }
 
 /// Counts what is read until the connection is of use.
-struct Counted {
-    stream: TcpStream,
+struct Counted<S> {
+    stream: S,
     entry: Entry,
 }
 
-impl AsyncRead for Counted {
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
@@ -318,7 +332,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buffer)
     }

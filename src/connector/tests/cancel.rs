@@ -53,12 +53,15 @@ async fn drop_after(world: World, lookups: &Lookups, waits: usize) -> bool {
 /// Proves: ATT-12
 #[tokio::test(start_paused = true)]
 async fn dropping_the_connect_at_any_point_closes_every_socket_and_ends_every_task() {
-    for (number, world) in scenarios().into_iter().enumerate() {
+    let bounded = scenarios().into_iter().map(|world| world.bounded(1));
+    for (number, world) in scenarios().into_iter().chain(bounded).enumerate() {
         let mut waits = 0;
         loop {
             let lookups = Lookups::new(Arc::new(world.clone()));
             let dropped = drop_after(world.clone(), &lookups, waits).await;
             assert_eq!(world.log.open_sockets(), 0, "scenario {number}, dropped after {waits} waits");
+            let permits = world.bound.as_ref().map_or(1, |bound| bound.available_permits());
+            assert_eq!(permits, 1, "scenario {number}, dropped after {waits} waits");
             sleep(Duration::from_millis(1100)).await;
             assert_eq!(Handle::current().metrics().num_alive_tasks(), 0, "scenario {number}, {waits} waits");
             if !dropped {

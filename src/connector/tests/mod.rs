@@ -1,5 +1,6 @@
 //! The driver on a paused clock, with a scripted resolver and dialer.
 
+mod bound;
 mod cancel;
 mod faults;
 mod history;

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
 use crate::connector::driver;
+use crate::connector::permits::Permits;
 use crate::dial::Dial;
 use crate::error::Error;
 use crate::history::History;
@@ -69,6 +71,8 @@ pub(super) struct World {
     pub(super) tls: bool,
     pub(super) config: Config,
     pub(super) history: Option<History>,
+    /// How many attempts may be in flight.
+    pub(super) bound: Option<Arc<Semaphore>>,
     pub(super) log: Log,
 }
 
@@ -103,6 +107,7 @@ impl World {
             tls: true,
             config: Config::default(),
             history: None,
+            bound: None,
             log: Log::default(),
         }
     }
@@ -148,21 +153,28 @@ impl World {
         self
     }
 
-    pub(super) async fn connect(self) -> Result<(Socket, Report), Error> {
+    pub(super) fn bounded(mut self, count: usize) -> Self {
+        self.bound = Some(Arc::new(Semaphore::new(count)));
+        self
+    }
+
+    pub(super) async fn connect(self) -> Result<(Socket, Arc<Report>), Error> {
         let lookups = Lookups::new(Arc::new(self.clone()));
         self.connect_through(&lookups).await
     }
 
-    pub(super) async fn connect_through(self, lookups: &Lookups) -> Result<(Socket, Report), Error> {
+    pub(super) async fn connect_through(self, lookups: &Lookups) -> Result<(Socket, Arc<Report>), Error> {
         self.log.start.lock().unwrap().get_or_insert_with(Instant::now);
         let origin = Origin::from_uri(&"https://host.test".parse().unwrap()).unwrap();
         let names = Names::Ask(vec!["host.test.".into()]);
         let https = self.replies.contains_key(&QueryKind::Https);
+        let bounded = self.bound.is_some();
         let recalls = self.history.as_ref().is_some_and(|history| !history.is_empty());
-        let environment = Environment { https, tls: self.tls, recalls, ..Environment::dual_stack(names) };
+        let environment = Environment { https, tls: self.tls, recalls, bounded, ..Environment::dual_stack(names) };
         let race = Box::new(Race::new(origin, environment, self.config.clone(), driver::now()));
         let history = self.history.as_ref().map(|history| |_: &Origin| history.session("".into(), "host.test".into()));
-        driver::drive(race, lookups, Duration::from_secs(1), history, &self).await
+        let permits = self.bound.clone().map(Permits::new);
+        driver::drive(race, lookups, Duration::from_secs(1), history, permits, &self).await
     }
 }
 

@@ -303,7 +303,7 @@ async fn refused(client: &TlsClient, ech: Ech, configs: Option<&[u8]>) -> String
     assert_eq!(failure.kind(), FailureKind::Tls);
     let mut seen = Vec::new();
     theirs.read_to_end(&mut seen).await.unwrap();
-    assert_eq!(seen, []);
+    assert!(seen.is_empty(), "{seen:?}");
     failure.to_string()
 }
 

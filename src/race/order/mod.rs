@@ -3,7 +3,6 @@
 mod interleave;
 mod rfc6724;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use interleave::interleave;
@@ -12,9 +11,9 @@ use rfc6724::Rank;
 use super::event::{Environment, Probed, Rtt};
 use super::groups::Endpoint;
 
-/// What is known of each address for its order.
+/// What is known of each address for its order, sorted by the address. A `BTreeMap` would take a kilobyte for the first.
 #[derive(Default)]
-pub(super) struct Order(BTreeMap<SocketAddr, Place>);
+pub(super) struct Order(Vec<(SocketAddr, Place)>);
 
 struct Place {
     rank: Rank,
@@ -25,6 +24,7 @@ struct Place {
 impl Order {
     /// Takes in what this machine knows of addresses.
     pub(super) fn learn(&mut self, probed: &[Probed], environment: &Environment) {
+        self.0.reserve_exact(probed.len());
         self.0.extend(probed.iter().map(|probed| {
             let rank = match environment.has_ordered_addresses() {
                 true => Rank::by_route(probed),
@@ -32,11 +32,18 @@ impl Order {
             };
             (probed.addr, Place { rank, rtt: probed.known.rtt })
         }));
+        self.0.sort_by_key(|(addr, _)| *addr);
+        self.0.dedup_by_key(|(addr, _)| *addr);
     }
 
     /// The round-trip time to `addr` that earlier races have measured.
     pub(super) fn rtt(&self, addr: SocketAddr) -> Option<Rtt> {
-        self.0.get(&addr)?.rtt
+        self.place(addr)?.rtt
+    }
+
+    fn place(&self, addr: SocketAddr) -> Option<&Place> {
+        let index = self.0.binary_search_by_key(&addr, |(addr, _)| *addr).ok()?;
+        Some(&self.0[index].1)
     }
 
     /// Whether nothing is known of any address.
@@ -45,17 +52,17 @@ impl Order {
     }
 
     pub(super) fn knows(&self, addr: SocketAddr) -> bool {
-        self.0.contains_key(&addr)
+        self.place(addr).is_some()
     }
 
     /// Whether this host has a route to `addr`, as far as it is known.
     pub(super) fn has_route(&self, addr: SocketAddr) -> bool {
-        self.0.get(&addr).is_some_and(|place| place.rank.has_route())
+        self.place(addr).is_some_and(|place| place.rank.has_route())
     }
 
     /// Whether earlier races have found that `addr` leads nowhere.
     pub(super) fn leads_nowhere(&self, addr: SocketAddr) -> bool {
-        self.0.get(&addr).is_some_and(|place| place.rank.leads_nowhere())
+        self.place(addr).is_some_and(|place| place.rank.leads_nowhere())
     }
 
     /// The addresses without which the order of `endpoints` is not known: what is alone in its group needs none, unless
@@ -71,7 +78,7 @@ impl Order {
     /// What has no route goes last in its group. What is known to lead nowhere goes behind all groups: every connect would
     /// pay for a first group that leads nowhere. They stay in the list, as paths and routes come back.
     pub(super) fn apply(&self, endpoints: &[Endpoint], preferred_family_count: usize) -> Vec<Endpoint> {
-        let rank = |endpoint: &Endpoint| self.0.get(&endpoint.addr).map_or_else(Rank::default, |place| place.rank);
+        let rank = |endpoint: &Endpoint| self.place(endpoint.addr).map_or_else(Rank::default, |place| place.rank);
         let mut ranked: Vec<_> = endpoints.iter().map(|endpoint| (rank(endpoint), *endpoint)).collect();
         ranked.sort_by_key(|(rank, endpoint)| (rank.leads_nowhere(), endpoint.group, *rank));
         let mut ordered = Vec::with_capacity(endpoints.len());

@@ -255,10 +255,12 @@ fn where_it_is_required_and_not_to_be_had_the_end_says_so() {
     scene.answer(Aaaa, "6a").answer(A, "4a").nodata(Https).expect("without ech");
     let mut scene = required();
     scene.nxdomain(Aaaa).nxdomain(A).expect("failed");
-    let mut scene = Scene::with(|setup| {
-        setup.ech_required().fixed("6a");
-    });
-    scene.expect("without ech");
+    for uri in ["https://host.test/", "https://[2001:db8::1]/"] {
+        let mut scene = Scene::with(|setup| {
+            setup.ech_required().fixed("6a").uri = uri.into();
+        });
+        scene.expect("without ech");
+    }
 }
 
 /// The answer to HTTPS is waited for even where it usually is not: nothing can begin before it.

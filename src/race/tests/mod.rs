@@ -22,6 +22,7 @@ mod hybrid;
 mod misuse;
 mod order;
 mod pacing;
+mod permits;
 mod presets;
 mod protected;
 mod queries;

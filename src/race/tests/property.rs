@@ -93,6 +93,8 @@ struct Rules {
     known: BTreeMap<usize, (Option<u64>, bool)>,
     use_history: bool,
     nat64: Nat64,
+    /// How long a permit takes, where attempts need one.
+    permits_after: Option<u64>,
 }
 
 impl Rules {
@@ -116,6 +118,8 @@ impl Rules {
             let rtt = rtt.map(|rtt| Rtt { smoothed: ms(rtt), variation: ms(rtt) / 2 });
             (numbered(*number), Known { rtt, unreachable: *unreachable })
         }));
+        setup.environment.bounded = self.permits_after.is_some();
+        setup.permits_after = self.permits_after.unwrap_or_default();
         setup.environment.recalls = self.use_history && !self.known.is_empty();
         setup.config.use_history(self.use_history).nat64(self.nat64.clone());
         let denied: BTreeSet<_> = self.denied.iter().map(|number| numbered(*number).ip()).collect();
@@ -159,7 +163,8 @@ impl Rules {
 
     /// When the time runs out, what had no turn yet is waiting for a timer that runs: nobody was forgotten.
     fn time_has_been_used(&self, scene: &Scene, world: &World) -> Result<(), TestCaseError> {
-        let paced_by_time = self.pacing == Pacing::Staggered && self.max_concurrent_attempts >= 32;
+        let unbounded = self.permits_after.is_none() && self.max_concurrent_attempts >= 32;
+        let paced_by_time = self.pacing == Pacing::Staggered && unbounded;
         if !paced_by_time || self.has_committed(scene) || counted(scene) >= 32 {
             return Ok(());
         }
@@ -332,12 +337,13 @@ fn rules() -> impl Strategy<Value = Rules> {
             Nat64::Discover,
             Nat64::Prefixes(["2001:db8:64::/96", "64:ff9b::/96"].map(|prefix| prefix.parse().unwrap()).into()),
         ]),
+        option::weighted(0.3, time()),
     );
     (environment, pace, bounds).prop_map(|(environment, pace, bounds)| {
         let (names, kinds, flags, uri, ask, dial) = environment;
         let [https, waits_for_https, protected, tls, race_tls, prefers_v4] = flags;
         let (pacing, resolution_delay, preferred_family_count, attempt_delays, max_concurrent_attempts) = pace;
-        let (connect_timeout, timeouts, routeless, denied, known, use_history, nat64) = bounds;
+        let (connect_timeout, timeouts, routeless, denied, known, use_history, nat64, permits_after) = bounds;
         let preferred = if prefers_v4 { Family::V4 } else { Family::V6 };
         Rules {
             names,
@@ -363,6 +369,7 @@ fn rules() -> impl Strategy<Value = Rules> {
             known,
             use_history,
             nat64,
+            permits_after,
         }
     })
 }
@@ -375,6 +382,7 @@ enum Nonsense {
     Progress(usize, Option<Duration>),
     Succeeded(usize),
     Failed(usize, FailureKind),
+    Permitted,
 }
 
 fn nonsense() -> impl Strategy<Value = Nonsense> {
@@ -386,6 +394,7 @@ fn nonsense() -> impl Strategy<Value = Nonsense> {
         2 => (any::<usize>(), option::of(delay())).prop_map(|(id, rtt)| Nonsense::Progress(id, rtt)),
         1 => any::<usize>().prop_map(Nonsense::Succeeded),
         4 => (any::<usize>(), proptest::sample::select(failures)).prop_map(|(id, kind)| Nonsense::Failed(id, kind)),
+        1 => Just(Nonsense::Permitted),
     ]
 }
 
@@ -408,6 +417,7 @@ impl Nonsense {
             }
             Self::Progress(id, rtt) => Input::Progress { id: attempt(id)?, rtt },
             Self::Succeeded(id) => Input::Succeeded { id: attempt(id)? },
+            Self::Permitted => Input::Permitted,
             Self::Failed(id, kind) => Input::Failed { id: attempt(id)?, failure: failure(kind) },
         })
     }

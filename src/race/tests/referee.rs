@@ -20,9 +20,17 @@ pub(super) struct Watched {
     attempts: Vec<Seen>,
     /// The only attempt that may go on, where TLS is not part of the race.
     committed: Option<AttemptId>,
+    permit: Permit,
     /// Whether an attempt was dropped in this drain although none of its own timeouts had run out.
     dropped_early: bool,
     done: Option<Outcome>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Permit {
+    None,
+    Asked,
+    Given,
 }
 
 struct Asked {
@@ -69,6 +77,7 @@ impl Watched {
             queries: Vec::new(),
             attempts: Vec::new(),
             committed: None,
+            permit: Permit::None,
             dropped_early: false,
             done: None,
         }
@@ -117,7 +126,8 @@ impl Watched {
                     });
                 }
             }
-            Input::Probed(_) => {}
+            Input::Permitted if self.permit == Permit::Asked => self.permit = Permit::Given,
+            Input::Permitted | Input::Probed(_) => {}
         }
     }
 
@@ -153,6 +163,10 @@ impl Watched {
                 self.queries.push(Asked { name, kind, at: now, answered: false, nonexistent: false });
             }
             Output::Probe { ref addrs } => assert!(!addrs.is_empty(), "a probe of nothing"),
+            Output::Permit => {
+                assert!(self.environment.bounded && self.permit == Permit::None, "a permit for nothing");
+                self.permit = Permit::Asked;
+            }
             Output::Attempt { id, addr } => self.judge_start(id, addr, now),
             Output::Handshake { id, .. } => {
                 assert!(self.environment.tls, "TLS on a race without");
@@ -171,6 +185,9 @@ impl Watched {
             Output::Cancel { id } => {
                 let with_ech = self.environment.ech.is_some();
                 let due = self.is_due(id, now);
+                if self.permit == Permit::Asked {
+                    self.permit = Permit::Given;
+                }
                 let seen = self.in_flight(id).expect("only what is in flight is cancelled");
                 // Records that came after TCP may forbid the handshake.
                 let due = due || with_ech && seen.tcp.is_some() && seen.handshake.is_none();
@@ -184,9 +201,12 @@ impl Watched {
                     "an attempt was dropped while the race goes on"
                 );
                 self.dropped_early = false;
+                if self.permit == Permit::Given {
+                    self.permit = Permit::None;
+                }
                 assert!(until.is_none_or(|until| until > now), "a wait that is over already");
                 assert!(
-                    until.is_some() || self.is_something_pending(now, |_| true),
+                    until.is_some() || self.permit == Permit::Asked || self.is_something_pending(now, |_| true),
                     "nothing will ever wake this race"
                 );
             }
@@ -196,6 +216,8 @@ impl Watched {
 
     fn judge_start(&mut self, id: AttemptId, addr: SocketAddr, now: Instant) {
         assert_eq!(id, AttemptId(self.attempts.len()), "attempt numbers rise");
+        assert!(!self.environment.bounded || self.permit == Permit::Given, "{addr} starts without a permit");
+        self.permit = Permit::None;
         if let Some(id) = self.committed.take() {
             assert_eq!(self.attempts[id.0].fate, Some(Fate::Rejected), "{addr} starts after the choice has fallen");
         }
@@ -283,9 +305,14 @@ impl Watched {
         }
     }
 
-    /// Whether a timeout of the attempt itself has run out. The attempt delay is none.
+    /// Whether a timeout of the attempt itself has run out, or it is its turn to give way. The attempt delay is none.
     fn is_due(&self, id: AttemptId, now: Instant) -> bool {
         let seen = &self.attempts[id.0];
+        let is_oldest = self.attempts[..id.0].iter().all(|seen| seen.fate.is_some());
+        let latest = |seen: &Seen| seen.started + self.config.clamped_max_attempt_delay();
+        if self.permit == Permit::Asked && is_oldest && self.attempts.iter().map(latest).max() <= Some(now) {
+            return true;
+        }
         let ran_out = |from: Instant, timeout: Option<Duration>| {
             timeout.and_then(|timeout| from.checked_add(timeout)).is_some_and(|end| end <= now)
         };

@@ -34,6 +34,9 @@ pub(super) struct Scene {
     pub(super) probes: Vec<String>,
     /// The attempts on which TLS was started.
     pub(super) handshakes: Vec<AttemptId>,
+    /// How many permits it has asked for, and how long each takes in a world.
+    pub(super) permits: usize,
+    pub(super) permits_after: u64,
     pub(super) outcome: Option<Outcome>,
 }
 
@@ -88,6 +91,8 @@ impl Scene {
             attempts: Vec::new(),
             probes: Vec::new(),
             handshakes: Vec::new(),
+            permits: 0,
+            permits_after: setup.permits_after,
             outcome: None,
         };
         let routeless = setup.routeless.split_whitespace().map(|name| (scene.endpoint(name), None));
@@ -192,6 +197,10 @@ impl Scene {
     /// Answers the last HTTPS query with these [records](record), separated by semicolons.
     pub(super) fn services(&mut self, text: &str) -> &mut Self {
         self.reply(QueryKind::Https, Ok(Answer::from_services(records(text))))
+    }
+
+    pub(super) fn permit(&mut self) -> &mut Self {
+        self.input(Input::Permitted)
     }
 
     pub(super) fn tcp(&mut self, name: &str) -> &mut Self {
@@ -300,6 +309,10 @@ impl Scene {
                     let probed = probed.collect();
                     self.race.input(Input::Probed(probed), now);
                     continue;
+                }
+                Output::Permit => {
+                    self.permits += 1;
+                    "permit".to_owned()
                 }
                 Output::Attempt { addr, .. } => {
                     self.attempts.push(addr);

@@ -22,14 +22,16 @@ pub(super) struct Setup {
     pub(super) sources: Vec<(&'static str, Source)>,
     /// What earlier races have learned.
     pub(super) known: Vec<(SocketAddr, Known)>,
+    /// How long each permit takes, where the scene is played in a world.
+    pub(super) permits_after: u64,
 }
 
 impl Setup {
     pub(super) fn new() -> Self {
         let environment = Environment::dual_stack(Names::Ask(vec![HOST.into()]));
         let uri = format!("http://{HOST}/");
-        let (routeless, sources, known) = Default::default();
-        Self { uri, environment, config: Config::default(), routeless, sources, known }
+        let (routeless, sources, known, permits_after) = Default::default();
+        Self { uri, environment, config: Config::default(), routeless, sources, known, permits_after }
     }
 
     pub(super) fn https(&mut self) -> &mut Self {
@@ -89,6 +91,12 @@ impl Setup {
         self.environment.recalls = true;
         let rtt = Some(Rtt { smoothed: ms(rtt), variation: ms(rtt) / 2 });
         self.known.push((addr(name), Known { rtt, unreachable: false }));
+        self
+    }
+
+    /// Each attempt needs a permit.
+    pub(super) fn bounded(&mut self) -> &mut Self {
+        self.environment.bounded = true;
         self
     }
 

@@ -82,10 +82,10 @@ fn number(addr: SocketAddr) -> usize {
 }
 
 /// Plays `scene` until its race is over, or until nothing will happen any more. At equal times inputs come before
-/// timers, answers before attempts, and each kind in the order of its ids.
+/// timers, answers before attempts before permits, and each kind in the order of its ids.
 pub(super) fn play(scene: &mut Scene, world: &World) {
     let mut due: Vec<((u64, u8, usize), Input)> = Vec::new();
-    let (mut asked, mut started, mut shaken) = (0, 0, 0);
+    let (mut asked, mut started, mut shaken, mut permitted) = (0, 0, 0, 0);
     while scene.outcome.is_none() {
         let now = scene.now();
         for (id, (of, kind)) in scene.queries.iter().enumerate().skip(asked) {
@@ -102,7 +102,9 @@ pub(super) fn play(scene: &mut Scene, world: &World) {
             let up = Input::Succeeded { id: *id };
             due.extend(tls.input(up, id.0).map(|(after, input)| ((now + after, 1, id.0), input)));
         }
+        due.extend((permitted..scene.permits).map(|id| ((now + scene.permits_after, 2, id), Input::Permitted)));
         (asked, started, shaken) = (scene.queries.len(), scene.attempts.len(), scene.handshakes.len());
+        permitted = scene.permits;
         let next = due.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(index, ((time, ..), _))| (*time, index));
         match (next, scene.wait()) {
             (Some((time, index)), wait) if wait.is_none_or(|wait| time <= wait) => {

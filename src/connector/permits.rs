@@ -1,0 +1,47 @@
+//! The bound on the attempts of all races of a connector.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+
+/// The part that one race has in the bound: a permit for each of its attempts, and its place in the queue for another.
+pub(super) struct Permits {
+    bound: Arc<Semaphore>,
+    held: Vec<OwnedSemaphorePermit>,
+    waiting: Option<Waiting>,
+}
+
+type Waiting = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+
+impl Permits {
+    pub(super) fn new(bound: Arc<Semaphore>) -> Self {
+        Self { bound, held: Vec::new(), waiting: None }
+    }
+
+    /// Queues for a permit, behind those who asked before, once those that `in_flight` attempts do not need are given back.
+    pub(super) fn ask(&mut self, in_flight: usize) {
+        self.release(in_flight);
+        self.waiting = Some(Box::pin(self.bound.clone().acquire_owned()));
+    }
+
+    /// Ready once there is the permit that was asked for.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(waiting) = &mut self.waiting else { return Poll::Pending };
+        // Nobody closes the semaphore.
+        self.held.extend(ready!(waiting.as_mut().poll(cx)));
+        self.waiting = None;
+        Poll::Ready(())
+    }
+
+    /// Leaves the queue: an attempt was cancelled, and hands its permit on.
+    pub(super) fn hand_on(&mut self) {
+        self.waiting = None;
+    }
+
+    /// Gives back what `in_flight` attempts do not need.
+    pub(super) fn release(&mut self, in_flight: usize) {
+        self.held.truncate(in_flight);
+    }
+}
