@@ -1,5 +1,7 @@
 //! The settings of a race, under the names of RFC 8305 and the v3 draft.
 
+mod bounds;
+
 use std::time::Duration;
 
 use crate::address_policy::AddressPolicy;
@@ -7,19 +9,11 @@ use crate::nat64::Nat64;
 use crate::policy_table::PolicyTable;
 use crate::race::Rtt;
 
-/// Addresses of one family that one answer may bring.
-pub(crate) const MAX_ADDRESSES_PER_FAMILY: usize = 16;
-/// Endpoints that one race may start.
-pub(crate) const MAX_ENDPOINTS: usize = 32;
-/// "MUST NOT be less than 10 milliseconds" (RFC 8305 section 5): no setting goes below it.
-pub(crate) const FLOOR_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
-/// What a delay is cut to, so that adding it to a time cannot overflow: nobody waits a day for the next attempt.
-pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// The settings of a race.
 ///
 /// [`Config::default`] follows draft-ietf-happy-happyeyeballs-v3. The presets [`Config::rfc8305`], [`Config::rfc6555`]
-/// and [`Config::sequential`] behave as older clients do; they exist to compare with.
+/// and [`Config::sequential`] behave as older clients do; they exist to compare with. What no setting changes are the
+/// [bounds](#bounds).
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,7 +57,7 @@ impl Default for Config {
             attempt_delay: Duration::from_millis(250),
             min_attempt_delay: Duration::from_millis(100),
             max_attempt_delay: Duration::from_secs(2),
-            max_concurrent_attempts: MAX_ENDPOINTS,
+            max_concurrent_attempts: Self::MAX_ENDPOINTS,
             race_tls: true,
             use_service_records: true,
             https_upgrade: false,
@@ -147,7 +141,7 @@ impl Config {
     ///
     /// Default is 100 ms.
     pub fn min_attempt_delay(&mut self, delay: Duration) -> &mut Self {
-        self.min_attempt_delay = delay.clamp(FLOOR_ATTEMPT_DELAY, LONGEST_DELAY);
+        self.min_attempt_delay = delay.clamp(Self::FLOOR_ATTEMPT_DELAY, Self::LONGEST_DELAY);
         self
     }
 
@@ -156,12 +150,12 @@ impl Config {
     ///
     /// Default is 2 s.
     pub fn max_attempt_delay(&mut self, delay: Duration) -> &mut Self {
-        self.max_attempt_delay = delay.min(LONGEST_DELAY);
+        self.max_attempt_delay = delay.min(Self::LONGEST_DELAY);
         self
     }
 
     /// Attempts that may be in flight at once. At the bound the race waits for one to end; it never drops a live one.
-    /// 0 counts as 1, and a race starts at most 32 endpoints anyway.
+    /// 0 counts as 1, and a race starts at most [`MAX_ENDPOINTS`](Self::MAX_ENDPOINTS) anyway.
     ///
     /// Default is 32, so that silent addresses never starve a later good one.
     pub fn max_concurrent_attempts(&mut self, count: usize) -> &mut Self {

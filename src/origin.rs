@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Uri;
 use http::uri::Scheme;
 
+use crate::config::Config;
 use crate::error::Error;
 
 /// What a connect is for: scheme, host and port of a `Uri`, parsed once.
@@ -151,7 +152,7 @@ impl Host {
             return Ok(Self::Address { ip: IpAddr::V4(ip), scope_id: 0 });
         }
         let name = host.strip_suffix('.').unwrap_or(host);
-        if name.len() > 253 {
+        if name.len() > Config::MAX_NAME {
             return Err(Error::invalid_uri("host is longer than 253 octets"));
         }
         if name.split('.').any(str::is_empty) {

@@ -150,6 +150,17 @@ impl Service<hyper_util::client::legacy::connect::dns::Name> for Addresses {
 }
 
 #[tokio::test]
+async fn credentials_of_a_uri_are_told_nobody() {
+    let connector = builder(&Script::addresses([NOWHERE])).plaintext().config(nothing()).build().unwrap();
+    for (uri, is_denied) in [("http://somebody:secret@h.test/", true), ("http://somebody:secret@h..test/", false)] {
+        let error = connect(&connector, uri).await.unwrap_err();
+        assert_eq!(error.is_denied(), is_denied, "{error}");
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("secret") && !told.contains("somebody"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_word_on_tls_only_http_is_connected() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -5,18 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::term::{LONGEST, Term};
+use super::term::Term;
 use super::{KnownFamily, KnownPath, Snapshot};
+use crate::config::Config;
 use crate::race::{Known, Lesson, Rtt};
 use crate::resolve::is_same_name;
-
-/// Paths of all partitions together.
-pub(super) const MAX_PATHS: usize = 4096;
-/// Of one family as seen from one prefix.
-const MAX_SUSPICIONS: usize = 16;
-/// After that a round-trip time says nothing, however often it was measured since: so every address is in its default
-/// place again now and then, and clients with different histories come to the same behaviour (v3 draft section 5.3).
-const RTT_LIFETIME: Duration = LONGEST;
 
 /// A race that may explore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +153,7 @@ impl Memory {
                 family.suspect(host, site(destination.ip()), term, now);
             }
         }
-        if self.paths > MAX_PATHS {
+        if self.paths > Config::MAX_PATHS {
             self.make_room();
         }
     }
@@ -243,7 +236,7 @@ impl Entry {
 
 impl Sample {
     fn is_fresh(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < RTT_LIFETIME
+        now.saturating_duration_since(self.since) < Config::RTT_LIFETIME
     }
 }
 
@@ -261,7 +254,7 @@ impl Family {
         }
         // Two sites of a host confirm all that any number could: one of them is not that of another host.
         let its = self.suspicions.iter().filter(|one| is_of_host(one)).count();
-        if its >= 2 || self.suspicions.len() >= MAX_SUSPICIONS {
+        if its >= 2 || self.suspicions.len() >= Config::MAX_SUSPICIONS {
             let oldest = self.suspicions.iter().position(is_of_host).unwrap_or(0);
             self.suspicions.remove(oldest);
         }
@@ -275,4 +268,18 @@ fn site(ip: IpAddr) -> IpAddr {
         IpAddr::V4(ip) => IpAddr::V4((ip.to_bits() & !0xff).into()),
         IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() & (u128::MAX << 80)).into()),
     }
+}
+
+#[test]
+fn suspicions_are_bounded_and_the_oldest_goes_first() {
+    let (mut family, now) = (Family::default(), Instant::now());
+    // Of one site, as two would be a verdict.
+    let mut suspect = |number: usize| {
+        family.suspect(&number.to_string().into(), [192, 0, 2, 0].into(), Config::MIN_UNREACHABLE_TIME, now);
+        (family.suspicions.len(), family.suspicions[0].host.to_string())
+    };
+    for number in 1..=Config::MAX_SUSPICIONS {
+        assert_eq!(suspect(number), (number, "1".into()));
+    }
+    assert_eq!(suspect(0), (Config::MAX_SUSPICIONS, "2".into()));
 }

@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::memory::LeaseId;
-
-/// The first term; each later one is twice as long.
-pub(super) const FIRST: Duration = Duration::from_secs(60);
-pub(super) const LONGEST: Duration = Duration::from_secs(10 * 60);
+use crate::config::Config;
 
 /// A path that leads nowhere is left alone until its term ends. Then it is half open: one race explores it, and for all
 /// others it stays as it was until that race has learned something, or is over.
@@ -19,13 +16,13 @@ pub(super) struct Term {
 
 impl Term {
     pub(super) fn new(now: Instant) -> Self {
-        Self { until: now + FIRST, length: FIRST, explorer: None }
+        Self { until: now + Config::MIN_UNREACHABLE_TIME, length: Config::MIN_UNREACHABLE_TIME, explorer: None }
     }
 
     /// The path was found to lead nowhere again. While the term lasts that is no news.
     pub(super) fn renew(&mut self, now: Instant) {
         if self.until <= now {
-            self.length = (self.length * 2).min(LONGEST);
+            self.length = (self.length * 2).min(Config::MAX_UNREACHABLE_TIME);
             self.until = now + self.length;
             self.explorer = None;
         }
@@ -54,6 +51,6 @@ impl Term {
     /// Whether it ended so long ago that it says nothing any more, even if a race is still said to explore: its future may
     /// never be polled again.
     pub(super) fn is_forgotten(&self, now: Instant) -> bool {
-        now >= self.until + LONGEST
+        now >= self.until + Config::MAX_UNREACHABLE_TIME
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::*;
+use crate::config::Config;
 use crate::race::{Known, Rtt, Source};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -286,7 +287,7 @@ fn partitions_share_nothing() {
     assert!(!host.avoids("a.test", A6) && !host.avoids("d.test", "2001:db8:d::1"));
     assert_eq!(host.rtt(C6), None);
     // Nor can one wipe out another's memory.
-    for number in 0..2 * memory::MAX_PATHS {
+    for number in 0..2 * Config::MAX_PATHS {
         host.learn("evil.test", &format!("2001:db8:1:{number:x}::1"), reached(5));
     }
     host.partition = "";
@@ -297,13 +298,13 @@ fn partitions_share_nothing() {
 #[test]
 fn paths_are_bounded_and_the_idlest_goes_first() {
     let host = Host::new();
-    for number in 0..memory::MAX_PATHS {
+    for number in 0..Config::MAX_PATHS {
         host.after(Duration::from_millis(1)).learn("a.test", &format!("2001:db8:1:{number:x}::1"), reached(5));
     }
     assert!(host.rtt("2001:db8:1:0::1").is_some(), "now it is not the idlest");
     host.learn("a.test", A6, reached(5));
-    let eighth = memory::MAX_PATHS / 8;
-    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), memory::MAX_PATHS - eighth);
+    let eighth = Config::MAX_PATHS / 8;
+    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), Config::MAX_PATHS - eighth);
     for gone in [1, eighth + 1] {
         assert_eq!(host.rtt(&format!("2001:db8:1:{gone:x}::1")), None);
     }
@@ -314,20 +315,20 @@ fn paths_are_bounded_and_the_idlest_goes_first() {
     for number in 0..eighth {
         host.learn("a.test", &format!("2001:db8:2:{number:x}::1"), reached(5));
     }
-    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), memory::MAX_PATHS, "as many fit in again");
+    assert_eq!(host.history.snapshot_at(host.now()).paths.len(), Config::MAX_PATHS, "as many fit in again");
 }
 
 /// Where each has one path, whole tenants are forgotten.
 #[test]
 fn tenants_are_bounded_too() {
     let host = Host::new();
-    for number in 0..memory::MAX_PATHS + 100 {
+    for number in 0..Config::MAX_PATHS + 100 {
         let mut session = host.history.session(number.to_string().into(), "a.test".into());
         host.recall(&mut session, A6);
         session.learn(addr(A6), reached(5), host.now());
     }
     let paths = host.history.snapshot_at(host.now()).paths;
-    assert_eq!(paths.len(), memory::MAX_PATHS);
+    assert_eq!(paths.len(), Config::MAX_PATHS);
     host.history.clear();
     host.learn("a.test", A6, reached(5));
     assert!(host.rtt(A6).is_some(), "what was cleared does not count");

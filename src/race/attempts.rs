@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::event::{AttemptId, Family, Lesson};
 use super::groups::Endpoint;
 use super::order::Order;
-use crate::config::{Config, FLOOR_ATTEMPT_DELAY, LONGEST_DELAY, MAX_ENDPOINTS, Pacing};
+use crate::config::{Config, Pacing};
 use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind, Tcp};
 
 /// The shortest time that TLS is given after TCP before the next attempt starts.
@@ -98,7 +98,7 @@ impl Attempts {
 
     /// How many more may start, unless some of the earlier turn out not to have sent anything.
     pub(super) fn room(&self) -> usize {
-        MAX_ENDPOINTS.saturating_sub(self.counted().count())
+        Config::MAX_ENDPOINTS.saturating_sub(self.counted().count())
     }
 
     /// Whether `addr` has had its attempt.
@@ -155,7 +155,7 @@ impl Attempts {
         }
         let mut unstarted = ordered.iter().copied().filter(|endpoint| !self.contains(endpoint.addr));
         let Some(last) = self.counted().last() else { return unstarted.next().map(|endpoint| (endpoint, ready)) };
-        let floor = last.started + FLOOR_ATTEMPT_DELAY;
+        let floor = last.started + Config::FLOOR_ATTEMPT_DELAY;
         match config.pacing {
             Pacing::Staggered => {
                 let due = if in_flight == 0 || last.has_failed() { floor } else { self.staggered(last, order, config) };
@@ -172,7 +172,7 @@ impl Attempts {
                     .filter(|endpoint| !busy(Family::of(endpoint.addr)))
                     .map(|endpoint| match is_of_lead(&endpoint) || lead_is_through {
                         true => (endpoint, floor),
-                        false => (endpoint, floor.max(first.started + delay.min(LONGEST_DELAY))),
+                        false => (endpoint, floor.max(first.started + delay.min(Config::LONGEST_DELAY))),
                     })
                     .min_by_key(|(_, due)| *due)
             }
@@ -183,7 +183,7 @@ impl Attempts {
     pub(super) fn next_restart(&self, config: &Config) -> Option<Instant> {
         let last = self.counted().last()?;
         let has_room = self.in_flight().count() < config.max_concurrent_attempts;
-        has_room.then(|| last.started + FLOOR_ATTEMPT_DELAY)
+        has_room.then(|| last.started + Config::FLOOR_ATTEMPT_DELAY)
     }
 
     /// One Connection Attempt Delay after the last start; later while a handshake that has come as far as TLS can be
@@ -191,7 +191,7 @@ impl Attempts {
     fn staggered(&self, last: &AttemptReport, order: &Order, config: &Config) -> Instant {
         let in_flight = self.list.iter().filter(|attempt| attempt.is_in_flight());
         let extended = in_flight.filter_map(|attempt| attempt.tcp.zip(attempt.handshake)).map(|(tcp, begun)| {
-            let estimate = 2 * tcp.rtt.unwrap_or(UNKNOWN_RTT).min(LONGEST_DELAY) + HANDSHAKE_COMPUTATION;
+            let estimate = 2 * tcp.rtt.unwrap_or(UNKNOWN_RTT).min(Config::LONGEST_DELAY) + HANDSHAKE_COMPUTATION;
             begun + estimate.max(MIN_HANDSHAKE_ESTIMATE)
         });
         let latest = last.started + config.clamped_max_attempt_delay();
@@ -223,7 +223,7 @@ impl Attempts {
                 let rtt = order.rtt(attempt.addr);
                 // A far host is given the time that it is known to take.
                 let delay = config.attempt_delay_for(rtt);
-                let patience = rtt.map_or(delay, |rtt| delay.max(3 * rtt.smoothed.min(LONGEST_DELAY)));
+                let patience = rtt.map_or(delay, |rtt| delay.max(3 * rtt.smoothed.min(Config::LONGEST_DELAY)));
                 Some((attempt.addr, attempt.lesson(won, patience)?))
             });
             all.filter(move |(_, lesson)| matches!(lesson, Lesson::Reached { .. }) == reached)

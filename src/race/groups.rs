@@ -12,13 +12,10 @@ use super::query::Query;
 use super::services::Service;
 use super::translation::Translation;
 use crate::address_policy::{Verdict, is_bad_port};
-use crate::config::MAX_ADDRESSES_PER_FAMILY;
+use crate::config::Config;
 use crate::origin::Origin;
 use crate::report::{AttemptOutcome, AttemptReport};
 use crate::resolve::{Names, is_same_name};
-
-/// Denied addresses that the report shows.
-const MAX_DENIED: usize = 2 * MAX_ADDRESSES_PER_FAMILY;
 
 /// What a race may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +180,7 @@ impl<'a> Roster<'a> {
             return true;
         }
         let of_family = known[first..].iter().filter(|known| Family::of(known.addr) == family).count();
-        if !environment.dial.contains(family) || of_family >= MAX_ADDRESSES_PER_FAMILY {
+        if !environment.dial.contains(family) || of_family >= Config::MAX_ADDRESSES_PER_FAMILY {
             return false;
         }
         match self.judge(addr, service) {
@@ -192,7 +189,7 @@ impl<'a> Roster<'a> {
                 true
             }
             Verdict::Deny(reason) => {
-                if self.denied.len() < MAX_DENIED && self.denied.iter().all(|denied| denied.addr != addr) {
+                if self.denied.len() < Config::MAX_SHOWN && self.denied.iter().all(|denied| denied.addr != addr) {
                     self.denied.push(Denied { addr, name: name.clone(), at: self.now, reason });
                 }
                 false

@@ -6,12 +6,9 @@ use std::time::Instant;
 
 use super::event::Family;
 use super::services::Binding;
-use crate::config::{Config, MAX_ADDRESSES_PER_FAMILY};
+use crate::config::Config;
 use crate::report::QueryReport;
 use crate::resolve::{QueryKind, ResolveError, ResolveErrorKind, ServiceRecord};
-
-/// Addresses of one answer that the report shows.
-const MAX_REPORTED: usize = 2 * MAX_ADDRESSES_PER_FAMILY;
 
 pub(super) struct Query {
     pub(super) name: Arc<str>,
@@ -107,7 +104,7 @@ impl Query {
             end: self.ended.map(|ended| ended - start),
             result: match &self.state {
                 State::Pending => None,
-                State::Addresses(came) => Some(Ok(came[..came.len().min(MAX_REPORTED)].to_vec())),
+                State::Addresses(came) => Some(Ok(came[..came.len().min(Config::MAX_SHOWN)].to_vec())),
                 State::Services(_) => Some(Ok(Vec::new())),
                 State::Failed(error) => Some(Err(error.clone())),
             },

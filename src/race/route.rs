@@ -7,11 +7,9 @@ use super::event::Family;
 use super::groups::{address_queries, came_along};
 use super::query::Query;
 use super::services::{Binding, Service, ask_for_https};
+use crate::config::Config;
 use crate::origin::Host;
 use crate::resolve::{Names, QueryKind, ResolveErrorKind, is_same_name};
-
-/// Aliases that are followed one after the other (RFC 9460 section 2.4.2 asks for a bound).
-const MAX_ALIASES: usize = 8;
 
 /// A name that the host may stand for, and where its records are.
 pub(super) struct Name {
@@ -97,7 +95,7 @@ impl<'a> Route<'a> {
             match &services.binding {
                 Binding::Services(services) => return self.services = services,
                 Binding::Alias(target) => {
-                    if self.aliases.len() == MAX_ALIASES {
+                    if self.aliases.len() == Config::MAX_ALIASES {
                         // A loop ends here too. As if no record existed (RFC 9460 section 2.4.2).
                         return self.aliases.clear();
                     }

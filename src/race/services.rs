@@ -4,10 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Given;
+use crate::config::Config;
 use crate::resolve::{ServiceRecord, is_same_name};
-
-/// Services of one answer that are tried; the RFC sets no bound.
-const MAX_SERVICES: usize = 8;
 
 // The keys of RFC 9460 section 14.3.2 that a record may make mandatory.
 const ALPN: u16 = 1;
@@ -68,7 +66,7 @@ impl Binding {
         // Within a priority at random, so that load is shared (section 2.4.1).
         services = random.shuffled(services);
         services.sort_by_key(|service| service.priority);
-        services.truncate(MAX_SERVICES);
+        services.truncate(Config::MAX_SERVICES);
         Self::Services(services)
     }
 }

@@ -36,15 +36,7 @@ use super::names::{Search, names, outside_dns};
 use super::{
     Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind, Resolving, ServiceRecord, is_under,
 };
-
-/// Runtimes that have clients of their own; the one that was idle longest gives way.
-const MAX_RUNTIMES: usize = 16;
-/// "Values of one to three hours have been found to work well" (RFC 2308 section 5).
-const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(3 * 60 * 60);
-/// RFC 9520 section 3.2 wants between one second and five minutes. Without HTTPS records a race goes on.
-const FAILURE_TTL: Duration = Duration::from_secs(30);
-/// Without addresses it fails, and a name server that is back must be noticed soon.
-const ADDRESS_FAILURE_TTL: Duration = Duration::from_secs(5);
+use crate::config::Config;
 
 /// Resolves by DNS, one query a record type: a race goes on with the first answer and need not wait for the other.
 ///
@@ -179,9 +171,11 @@ impl Resolve for HickoryResolver {
 async fn lookup(servers: &Servers, name: Name, record_type: RecordType) -> Result<Answer, ResolveError> {
     let result = servers.lookup(&name, record_type).await.map_err(failure);
     if record_type == RecordType::HTTPS {
-        return result.and_then(|lookup| https::answer(&lookup, &name)).map_err(|error| keep(error, FAILURE_TTL));
+        return result
+            .and_then(|lookup| https::answer(&lookup, &name))
+            .map_err(|error| keep(error, Config::HTTPS_FAILURE_TTL));
     }
-    let lookup = result.map_err(|error| keep(error, ADDRESS_FAILURE_TTL))?;
+    let lookup = result.map_err(|error| keep(error, Config::ADDRESS_FAILURE_TTL))?;
     let addresses = addresses(&lookup, &name, record_type);
     if addresses.is_empty() {
         return Err(no_data());
@@ -231,7 +225,7 @@ impl Shared {
                 Clients { runtime, fingerprint: dns.fingerprint, servers }
             }
         };
-        if kept.len() >= MAX_RUNTIMES {
+        if kept.len() >= Config::MAX_DNS_RUNTIMES {
             kept.remove(0);
         }
         let servers = clients.servers.clone();
@@ -262,7 +256,7 @@ fn failure(error: NetError) -> ResolveError {
         && let NetError::Dns(DnsError::NoRecordsFound(none)) = &error
         && let Some(ttl) = none.negative_ttl
     {
-        failure = failure.expires(Instant::now() + Duration::from_secs(ttl.into()).min(MAX_NEGATIVE_TTL));
+        failure = failure.expires(Instant::now() + Duration::from_secs(ttl.into()).min(Config::MAX_NEGATIVE_TTL));
     }
     failure.with_source(error)
 }

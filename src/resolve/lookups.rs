@@ -18,10 +18,7 @@ use tokio::runtime::{self, Handle};
 
 use self::silence::Silence;
 use super::{Answer, Kinds, Names, QueryKind, Resolve, ResolveError, ResolveErrorKind};
-use crate::config::LONGEST_DELAY;
-
-/// Answers that are kept, of all names and kinds together.
-const MAX_CACHED: usize = 4096;
+use crate::config::Config;
 
 type Outcome = Result<Answer, ResolveError>;
 
@@ -163,7 +160,7 @@ impl Shared {
             Flight { id: *started, started: now, lookup, waiters: 0, linger: Duration::ZERO, lingers_until: None }
         });
         flight.waiters += 1;
-        flight.linger = flight.linger.max(linger).min(LONGEST_DELAY);
+        flight.linger = flight.linger.max(linger).min(Config::LONGEST_DELAY);
         let (id, lookup) = (flight.id, flight.lookup.clone());
         Ok(Joined::InFlight(Waiter { shared: self.clone(), runtime, key, id, lookup }))
     }
@@ -351,7 +348,7 @@ impl Cache {
             Err(error) => error.expires,
         };
         let Some(expires) = expires.filter(|expires| now < *expires) else { return };
-        if self.entries.len() >= MAX_CACHED {
+        if self.entries.len() >= Config::MAX_CACHED_ANSWERS {
             self.make_room(now);
         }
         self.stored += 1;
@@ -362,11 +359,11 @@ impl Cache {
     /// answer.
     fn make_room(&mut self, now: Instant) {
         self.entries.retain(|_, cached| now < cached.expires);
-        if self.entries.len() < MAX_CACHED - MAX_CACHED / 8 {
+        if self.entries.len() < Config::MAX_CACHED_ANSWERS - Config::MAX_CACHED_ANSWERS / 8 {
             return;
         }
         let mut ages: Vec<_> = self.entries.values().map(|cached| cached.age).collect();
-        let (_, &mut limit, _) = ages.select_nth_unstable(MAX_CACHED / 8);
+        let (_, &mut limit, _) = ages.select_nth_unstable(Config::MAX_CACHED_ANSWERS / 8);
         self.entries.retain(|_, cached| cached.age >= limit);
     }
 }

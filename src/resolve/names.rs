@@ -8,9 +8,7 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
 
 use super::{Names, ResolveError, ResolveErrorKind, is_under};
-
-/// The longest name without its final dot (RFC 1035 section 2.3.4).
-const MAX_NAME: usize = 253;
+use crate::config::Config;
 
 /// The search list of resolv.conf(5).
 #[derive(Clone, Debug, Default)]
@@ -41,7 +39,7 @@ pub(super) fn names(host: &str, hosts: &Hosts, search: &Search) -> Result<Names,
 
     let mut names = Vec::new();
     for candidate in candidates(host, search) {
-        let fits = (2..=MAX_NAME + 1).contains(&candidate.len());
+        let fits = (2..=Config::MAX_NAME + 1).contains(&candidate.len());
         let known = names.iter().any(|name: &Arc<str>| name.eq_ignore_ascii_case(&candidate));
         if fits && !known && outside_dns(candidate.trim_end_matches('.')).is_none() {
             names.push(candidate.into());

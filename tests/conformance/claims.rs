@@ -1,5 +1,7 @@
 //! Reads what the tests say that they prove.
 
+use std::collections::BTreeSet;
+
 use crate::numbered;
 
 /// What one test says that it proves.
@@ -46,6 +48,20 @@ pub(crate) fn parse_claims(file: &str, text: &str) -> (Vec<Claim>, Vec<String>) 
         problem(it.line, "a Proves line that is not above a test");
     }
     (claims, problems)
+}
+
+/// The names of the tests in a source file.
+pub(crate) fn parse_tests(text: &str) -> BTreeSet<&str> {
+    let mut tests = BTreeSet::new();
+    let mut pending = Pending::new(0);
+    for (number, line) in numbered(text) {
+        if pending.takes(line) {
+            continue;
+        }
+        tests.extend(function_name(line).filter(|_| pending.is_test));
+        pending = Pending::new(number);
+    }
+    tests
 }
 
 /// A `Proves:` line whose function has not come yet.
@@ -161,4 +177,12 @@ fn a_proves_line_in_another_comment_is_a_problem() {
     for line in ["// Proves: A-1", "//! Proves: A-1", "//Proves: A-1", "//// Proves: A-1"] {
         assert_eq!(problems(&[line, "#[test]", "fn f() {}"]), ["a.rs:1: a Proves line has to begin with `///`"]);
     }
+}
+
+#[test]
+fn tests_are_functions_below_an_attribute_that_says_so() {
+    let lines =
+        ["#[test]", "/// Doc.", "fn f() {", "}", "fn g() {}", "#[cfg(test)]", "fn h() {}", "  #[tokio::test(x)]"];
+    let text = [&lines[..], &["  async fn i() {}", "#[test]", "", "fn j() {}"]].concat().join("\n");
+    assert_eq!(parse_tests(&text), BTreeSet::from(["f", "i"]));
 }

@@ -3,6 +3,7 @@
 
 mod claims;
 mod requirements;
+mod security;
 mod table;
 
 use std::collections::BTreeSet;

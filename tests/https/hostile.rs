@@ -11,7 +11,7 @@ use hyper_happy_eyeballs::{AddressPolicy, Verdict};
 use crate::host::{HOST, HTTPS, Host, V4, assert_untouched};
 use crate::lab::{HttpsRecord, Reply};
 use crate::support::connect;
-use crate::zone::{LONG, Service, TARGET, patient, publish, records, set_addresses, tried};
+use crate::zone::{LONG, Service, TARGET, a, patient, publish, records, set_addresses, tried};
 
 /// Neither by hint nor by target does a record lead to where the policy does not.
 ///
@@ -167,4 +167,20 @@ async fn a_malformed_set_is_none() {
     }
     assert_eq!(host.dns.asked(TARGET, RecordType::A), 0);
     assert_untouched(service.server()).await;
+}
+
+/// An address for a bank that comes along with the records of another host leads only that host's connects there.
+#[tokio::test]
+async fn what_comes_along_is_for_nobody_else() {
+    let host = Host::with(HTTPS).await;
+    let bank = Service::open(&host, "bank.lab.test", V4[1], HTTPS).await;
+    let connector = host.configured(patient());
+    let forged = SocketAddr::new([127, 0, 0, 66].into(), bank.addr().port());
+    publish(&host, records([bank.record(1)]).with_additional("bank.lab.test", a(forged.ip())));
+    let lured = connect(&connector, &host.uri("https")).await.unwrap();
+    assert_eq!(tried(lured.report().attempts()), [forged, host.addr(V4[0])], "{}", lured.report());
+    // The lab's certificate is not the bank's.
+    let error = connect(&connector, &format!("https://bank.lab.test:{}/", forged.port())).await.unwrap_err();
+    assert!(error.is_certificate(), "{error}");
+    assert_eq!(tried(error.report().unwrap().attempts()), [bank.addr()], "{error}");
 }

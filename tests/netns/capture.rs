@@ -11,6 +11,10 @@ use socket2::Type;
 
 use crate::packet_socket::{PacketSocket, now};
 
+/// RFC 792 and RFC 4443 section 3.1.
+const ICMP_UNREACHABLE: u8 = 3;
+const ICMPV6_UNREACHABLE: u8 = 1;
+
 /// A packet socket on all devices. The kernel keeps the packets, with the time at which each left, until they are
 /// asked for; so a test that is late misses none and measures right.
 pub(crate) struct Capture {
@@ -18,7 +22,7 @@ pub(crate) struct Capture {
     packets: Vec<Packet>,
 }
 
-/// A TCP segment or UDP datagram. A capture has it on its way out, and so only once on loopback too.
+/// A TCP segment, a UDP datagram, or an ICMP error. A capture has it on its way out, and so only once on loopback too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packet {
     /// Since the epoch.
@@ -32,8 +36,13 @@ pub(crate) struct Packet {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
-    Tcp { flags: u8, sequence: u32 },
+    Tcp {
+        flags: u8,
+        sequence: u32,
+    },
     Udp(Vec<u8>),
+    /// That a destination is unreachable. It has no ports.
+    Unreachable,
 }
 
 /// The question of a DNS message.
@@ -105,7 +114,7 @@ impl Capture {
 }
 
 impl Packet {
-    /// Reads an IP packet; `None` for what is neither TCP nor UDP. The kernel sends IPv6 without extension headers here.
+    /// Reads an IP packet; `None` for what is of no interest. The kernel sends IPv6 without extension headers here.
     pub(crate) fn parse(bytes: &[u8], at: Duration, device: usize) -> Option<Self> {
         let word = |bytes: &[u8], at: usize| Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
         let (from, to, protocol, header): (IpAddr, IpAddr, u8, usize) = match bytes.first()? >> 4 {
@@ -120,16 +129,20 @@ impl Packet {
             _ => return None,
         };
         let segment = bytes.get(header..)?;
-        let payload = match i32::from(protocol) {
-            libc::IPPROTO_TCP => {
+        let mut ports = [word(segment, 0)?, word(segment, 2)?];
+        let payload = match (i32::from(protocol), *segment.first()?) {
+            (libc::IPPROTO_TCP, _) => {
                 let sequence = segment.get(4..8)?.try_into().ok()?;
                 Payload::Tcp { flags: *segment.get(13)?, sequence: u32::from_be_bytes(sequence) }
             }
-            libc::IPPROTO_UDP => Payload::Udp(segment.get(8..)?.to_vec()),
+            (libc::IPPROTO_UDP, _) => Payload::Udp(segment.get(8..)?.to_vec()),
+            (libc::IPPROTO_ICMP, ICMP_UNREACHABLE) | (libc::IPPROTO_ICMPV6, ICMPV6_UNREACHABLE) => {
+                ports = [0, 0];
+                Payload::Unreachable
+            }
             _ => return None,
         };
-        let from = SocketAddr::new(from, word(segment, 0)?);
-        let to = SocketAddr::new(to, word(segment, 2)?);
+        let [from, to] = [SocketAddr::new(from, ports[0]), SocketAddr::new(to, ports[1])];
         Some(Self { at, device, from, to, payload })
     }
 
@@ -154,7 +167,7 @@ impl Payload {
     fn sequence(&self) -> Option<u32> {
         match self {
             Self::Tcp { sequence, .. } => Some(*sequence),
-            Self::Udp(_) => None,
+            Self::Udp(_) | Self::Unreachable => None,
         }
     }
 }

@@ -38,6 +38,7 @@ mod protected;
 mod reachability;
 mod rejects;
 mod silent;
+mod soak;
 mod study;
 mod system;
 #[cfg(feature = "cli")]

@@ -158,6 +158,11 @@ pub(crate) fn ip(arguments: &str) {
     succeed("ip", arguments, None);
 }
 
+/// Has `ip` run each of these lines.
+pub(crate) fn ip_batch(lines: &str) {
+    succeed("ip", "-batch -", Some(lines));
+}
+
 /// Gives a device an address, and returns when it can be reached: the kernel leaves the route to an IPv6 address of its
 /// own for later.
 pub(crate) fn add_address(address: &str, device: &str) {

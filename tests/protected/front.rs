@@ -50,6 +50,8 @@ pub(crate) struct Front {
 pub(crate) struct Log {
     pub(crate) accepted: usize,
     pub(crate) handshakes: usize,
+    /// Queries over TLS.
+    queries: usize,
     open: usize,
     /// How often the connections of that time were closed.
     closed: usize,
@@ -63,6 +65,10 @@ pub(crate) enum Manner {
     Stall,
     /// Answers each request of HTTP with this and no message.
     Status(StatusCode),
+    /// Takes everything and answers nothing.
+    Mute,
+    /// Lengthens each message in a response of HTTP to so many octets.
+    Padded(usize),
     /// Adds this header to each response of HTTP.
     Header(&'static str, &'static str),
 }
@@ -113,6 +119,11 @@ impl Front {
 
     pub(crate) async fn until_accepted(&self) {
         self.log.subscribe().wait_for(|log| log.accepted > 0).await.expect("a sender is in self");
+    }
+
+    /// Returns when so many queries have come.
+    pub(crate) async fn until_asked(&self, count: usize) {
+        self.log.subscribe().wait_for(|log| log.queries >= count).await.expect("a sender is in self");
     }
 
     /// Returns when no connection is open.
@@ -171,18 +182,23 @@ async fn serve(service: Arc<Service>, mut stream: TcpStream) -> io::Result<()> {
     let stream = TlsAcceptor::from(service.tls.clone()).accept(stream).await?;
     service.log.send_modify(|log| log.handshakes += 1);
     match service.transport {
-        Transport::Tls => answer_frames(service.dns, stream).await,
+        Transport::Tls => answer_frames(&service, stream).await,
         Transport::Https => answer_requests(service, stream).await,
     }
 }
 
 /// Each answer leaves when it is there, whatever the order of the queries.
-async fn answer_frames(dns: SocketAddr, stream: TlsStream<TcpStream>) -> io::Result<()> {
+async fn answer_frames(service: &Service, stream: TlsStream<TcpStream>) -> io::Result<()> {
+    let dns = service.dns;
     let (mut reader, writer) = tokio::io::split(stream);
     let writer = Arc::new(Mutex::new(writer));
     let mut queries = JoinSet::new();
     loop {
         let query = read_frame(&mut reader).await?;
+        service.log.send_modify(|log| log.queries += 1);
+        if matches!(service.manner, Manner::Mute) {
+            continue;
+        }
         let writer = writer.clone();
         queries.spawn(async move {
             let answer = ask(dns, &query).await?;
@@ -208,7 +224,7 @@ async fn respond(service: &Service, request: Request<Incoming>) -> io::Result<Re
             return Ok(Response::builder().status(status).body(Full::default()).expect("a response"));
         }
         Manner::Header(name, value) => response = response.header(name, value),
-        Manner::Good | Manner::Stall => {}
+        Manner::Good | Manner::Stall | Manner::Mute | Manner::Padded(_) => {}
     }
     let headers = [request.headers().get(CONTENT_TYPE), request.headers().get(ACCEPT)];
     let is_right = request.method() == Method::POST
@@ -220,7 +236,10 @@ async fn respond(service: &Service, request: Request<Incoming>) -> io::Result<Re
     if !is_right || query[..2] != [0, 0] {
         return Ok(Response::builder().status(StatusCode::BAD_REQUEST).body(Full::default()).expect("a response"));
     }
-    let answer = ask(service.dns, &query).await?;
+    let mut answer = ask(service.dns, &query).await?;
+    if let Manner::Padded(length) = service.manner {
+        answer.resize(length, 0);
+    }
     Ok(response.body(Full::new(answer.into())).expect("a response"))
 }
 

@@ -77,9 +77,11 @@ fn the_delay_is_clamped_to_its_bounds() {
 /// Proves: ATT-2
 #[test]
 fn no_setting_brings_two_starts_closer_than_10_ms() {
-    let mut scene = with_delays("6a 4a 6b", 0, Some(0), Some(0));
-    scene.at(100);
-    assert_eq!(scene.starts(), "0 6a, 10 4a, 20 6b");
+    for (delay, expected) in [(0, "0 6a, 10 4a, 20 6b"), (9, "0 6a, 10 4a, 20 6b"), (11, "0 6a, 11 4a, 22 6b")] {
+        let mut scene = with_delays("6a 4a 6b", delay, Some(delay), Some(delay));
+        scene.at(100);
+        assert_eq!(scene.starts(), expected);
+    }
 }
 
 /// Delays of any length are taken as they are: no arithmetic on them fails.

@@ -177,15 +177,29 @@ fn one_of_several_aliases_is_picked_at_random() {
     assert!(counts.len() == 3 && counts.values().all(|count| (250..420).contains(count)), "{counts:?}");
 }
 
-/// A thousand services are eight, the most preferred.
+/// However many there are, they are eight, the most preferred.
 #[test]
 fn the_services_of_a_set_are_capped() {
-    let text: Vec<_> = (1..=1000).rev().map(|priority| format!("{priority} t{priority}.test")).collect();
+    for count in [8, 9, 1000] {
+        let text: Vec<_> = (1..=count).rev().map(|priority| format!("{priority} t{priority}.test")).collect();
+        let mut scene = Scene::with_records();
+        scene.at(5).services(&text.join(";"));
+        let targets: Vec<_> = scene.queries.iter().skip(3).map(|(name, kind)| format!("{kind} {name}")).collect();
+        let expected: Vec<_> = (1..=8).flat_map(|it| [format!("AAAA t{it}.test"), format!("A t{it}.test")]).collect();
+        assert_eq!(targets, expected, "{count}");
+    }
+}
+
+/// What a name can have asked at most: its own three, three for each of 8 aliases, and two for each of 8 services.
+#[test]
+fn the_queries_of_a_name_are_bounded() {
     let mut scene = Scene::with_records();
-    scene.at(5).services(&text.join(";"));
-    let targets: Vec<_> = scene.queries.iter().skip(3).map(|(name, kind)| format!("{kind} {name}")).collect();
-    let expected: Vec<_> = (1..=8).flat_map(|it| [format!("AAAA t{it}.test"), format!("A t{it}.test")]).collect();
-    assert_eq!(targets, expected);
+    for number in 1..=8 {
+        scene.services(&format!("0 a{number}.test"));
+    }
+    let services: Vec<_> = (1..=20).map(|number| format!("{number} t{number}.test")).collect();
+    scene.services(&services.join(";")).at(1);
+    assert_eq!(scene.queries.len(), 3 + 8 * 3 + 8 * 2);
 }
 
 /// What was offered beside TCP stands in the report, for layers that could use it.

@@ -16,11 +16,7 @@ use hickory_resolver::proto::serialize::binary::BinEncodable;
 use self::rdata::Malformed;
 use super::wire::OPAQUE;
 use super::{Answer, ResolveError, ResolveErrorKind, ServiceRecord, no_data};
-
-/// Links of a chain of aliases that are followed.
-const MAX_ALIASES: usize = 16;
-/// Addresses of other names that are taken along.
-const MAX_ADDITIONAL: usize = 256;
+use crate::config::Config;
 
 /// The services of `name`. One malformed record makes the whole set unusable (RFC 9460 section 2.2).
 pub(super) fn answer(lookup: &Lookup, name: &Name) -> Result<Answer, ResolveError> {
@@ -82,7 +78,7 @@ fn additional(records: &[Record], targets: &[Name]) -> Vec<(Arc<str>, IpAddr, u3
         addresses.map(move |(ip, ttl)| (name.clone(), *ip, lifetime.min(*ttl)))
     });
     // Each of many targets could be an alias of one name with many addresses.
-    additional.take(MAX_ADDITIONAL).collect()
+    additional.take(Config::MAX_ADDITIONAL).collect()
 }
 
 fn malformed(why: Malformed) -> ResolveError {
@@ -105,7 +101,7 @@ impl<'a> Aliases<'a> {
     /// Where `name` leads, and how long the way there lives.
     pub(super) fn follow(&self, mut name: &'a Name) -> (&'a Name, u32) {
         let mut lifetime = u32::MAX;
-        for _ in 0..MAX_ALIASES {
+        for _ in 0..Config::MAX_CNAMES {
             let Some((target, ttl)) = self.0.get(name) else { break };
             name = target;
             lifetime = lifetime.min(*ttl);

@@ -27,10 +27,9 @@ use super::connections::{NameServer, Secure};
 use super::over_tls::Tls;
 use super::transport::Sockets;
 use super::wire;
+use crate::config::Config;
 
 const DNS_MESSAGE: &str = "application/dns-message";
-/// What the length before a message over TCP could tell.
-const MAX_MESSAGE: usize = u16::MAX as usize;
 
 impl HickoryResolver {
     /// These name servers by DNS over HTTPS (RFC 8484) with HTTP/2, and no search list. Each is reached at its address
@@ -152,7 +151,7 @@ async fn exchange(
     if !head.status.is_success() || !is_dns {
         return Err(NetError::Msg(format!("HTTP {} without a message of DNS", head.status)));
     }
-    let body = Limited::new(body, MAX_MESSAGE).collect().await.map_err(|err| NetError::Msg(err.to_string()))?;
+    let body = Limited::new(body, Config::MAX_MESSAGE).collect().await.map_err(|err| NetError::Msg(err.to_string()))?;
     let mut answer = Vec::from(body.to_bytes());
     let length = wire::response(&mut answer, false);
     let mut answer = Message::from_vec(&answer[..length])?;

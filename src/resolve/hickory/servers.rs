@@ -22,9 +22,7 @@ use self::standing::Standing;
 use super::connections::{Connections, NameServer};
 use super::transport::Sockets;
 use super::wire::{self, OPAQUE, UNREADABLE};
-
-/// Tries of one lookup. With three a lost packet costs at most a third of the time for the lookup.
-const TRIES: u32 = 3;
+use crate::config::Config;
 
 /// Clients of the name servers, one each.
 ///
@@ -96,7 +94,7 @@ impl Servers {
 
 impl Server {
     fn new(server: &NameServer, timeout: Duration) -> Result<Self, NetError> {
-        let connections = Connections::new(server, timeout / TRIES);
+        let connections = Connections::new(server, timeout / Config::DNS_TRIES);
         Ok(Self {
             sockets: connections.runtime_provider().clone(),
             client: client(server, connections.clone(), timeout, true)?,
@@ -151,8 +149,8 @@ fn client(
     let config = ResolverConfig::from_name_servers(vec![server.config().clone()]);
     let mut builder = Resolver::builder_with_config(config, connections);
     let options = builder.options_mut();
-    options.timeout = timeout / TRIES;
-    options.attempts = TRIES as usize - 1;
+    options.timeout = timeout / Config::DNS_TRIES;
+    options.attempts = Config::DNS_TRIES as usize - 1;
     options.edns0 = edns;
     options.use_hosts_file = ResolveHosts::Never;
     // The answers are kept by who asks, for all runtimes together.

@@ -14,7 +14,6 @@ use std::thread;
 use futures_util::future::join_all;
 use tokio::time::{Instant, advance, sleep, timeout};
 
-use super::bounds::MAX_ADDRESSES;
 use super::*;
 use crate::resolve::Resolving;
 
@@ -169,31 +168,36 @@ async fn a_cached_answer_is_ready_at_the_first_poll_and_needs_no_runtime() {
 #[tokio::test(start_paused = true)]
 async fn the_cache_is_bounded_and_drops_the_oldest() {
     let lookups = Lookups::new(Script::new(|call| numbered(call % 200, Duration::ZERO, Some(3600 * LINGER))));
-    let count = MAX_CACHED + 10;
-    for i in 0..count {
-        lookups.lookup(&name(&format!("{i}.")), QueryKind::A, LINGER).await.unwrap();
+    let look_up = async |i: usize| _ = lookups.lookup(&name(&format!("{i}.")), QueryKind::A, LINGER).await.unwrap();
+    let cached = || lookups.shared.state().cache.entries.len();
+    let most = Config::MAX_CACHED_ANSWERS;
+    for i in 0..most {
+        look_up(i).await;
     }
+    assert_eq!(cached(), most);
+    look_up(most).await;
+    assert_eq!(cached(), most - most / 8 + 1);
     let now = Instant::now().into_std();
     let state = lookups.shared.state();
-    assert!(state.cache.entries.len() <= MAX_CACHED);
     let cached = |i: usize| state.cache.get(&CacheKey { name: name(&format!("{i}.")), kind: QueryKind::A }, now);
-    assert!(cached(0).is_none());
-    assert!(cached(count / 2).is_some());
-    assert!(cached(count - 1).is_some());
+    assert!(cached(most / 8 - 1).is_none() && cached(most / 8).is_some() && cached(most).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_an_answer_so_many_different_addresses_are_kept() {
     let ips = |count: u32| (0..count).flat_map(|i| [IpAddr::from(Ipv4Addr::from_bits(i)); 3]);
     let script = Script::new(move |call| {
-        let count = MAX_ADDRESSES as u32 + call as u32;
+        let count = Config::MAX_ANSWER_ADDRESSES as u32 + call as u32;
         Box::pin(async move { Ok(Answer::from_ips(ips(count))) })
     });
     let lookups = Lookups::new(script);
     for _ in 0..2 {
         let answer = lookups.lookup(&name("a."), QueryKind::A, LINGER).await.unwrap();
-        assert_eq!(answer.addresses.len(), MAX_ADDRESSES);
-        assert_eq!(answer.addresses[MAX_ADDRESSES - 1].ip(), Ipv4Addr::from_bits(MAX_ADDRESSES as u32 - 1));
+        assert_eq!(answer.addresses.len(), Config::MAX_ANSWER_ADDRESSES);
+        assert_eq!(
+            answer.addresses[Config::MAX_ANSWER_ADDRESSES - 1].ip(),
+            Ipv4Addr::from_bits(Config::MAX_ANSWER_ADDRESSES as u32 - 1)
+        );
     }
 }
 
@@ -222,6 +226,18 @@ async fn a_lookup_nobody_waits_for_ends_with_the_linger() {
     sleep(10 * MS).await;
     assert_eq!(script.alive(), 0);
     assert!(lookups.shared.state().in_flight.is_empty());
+}
+
+/// Whatever was set, it does not go on for ever.
+#[tokio::test(start_paused = true)]
+async fn a_linger_is_cut_to_a_day() {
+    let script = Script::new(|_| Box::pin(pending()));
+    let lookups = Lookups::new(script.clone());
+    timeout(10 * MS, lookups.lookup(&name("a."), QueryKind::A, Duration::MAX)).await.unwrap_err();
+    sleep(Config::LONGEST_DELAY - 5 * MS).await;
+    assert_eq!(script.alive(), 1);
+    sleep(10 * MS).await;
+    assert_eq!(script.alive(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! The relay does what it is told, or nothing that is measured with it means anything.
 
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -32,17 +33,17 @@ async fn tell_time() {
 }
 
 /// How long a datagram takes to the server, and another back.
-async fn one_way_times(server: IpAddr) -> (Duration, Duration) {
+async fn one_way_times(server: IpAddr) -> io::Result<(Duration, Duration)> {
     let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await.unwrap();
     let sent = now();
     socket.connect((server, PORT)).await.unwrap();
     socket.send(&[]).await.unwrap();
     let mut time = [0; 16];
-    socket.recv(&mut time).await.unwrap();
+    socket.recv(&mut time).await?;
     let received = now();
     let at_server = Duration::from_nanos(u128::from_be_bytes(time).try_into().unwrap());
-    (at_server - sent, received - at_server)
+    Ok((at_server - sent, received - at_server))
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn a_packet_takes_the_delay_of_its_address_and_direction() {
         let network = Network::start(tell_time);
         for server in ADDRESSES.map(parse) {
             network.relay.set(server, Direction::ToServer, Fate::Delayed(DELAY));
-            let (there, back) = one_way_times(server).await;
+            let (there, back) = one_way_times(server).await.unwrap();
             println!("{server} there: {there:?} {back:?}");
             assert!(there >= DELAY);
             assert_close(there, DELAY);
@@ -59,7 +60,7 @@ fn a_packet_takes_the_delay_of_its_address_and_direction() {
 
             network.relay.set(server, Direction::ToServer, Fate::Delayed(Duration::ZERO));
             network.relay.set(server, Direction::ToClient, Fate::Delayed(DELAY));
-            let (there, back) = one_way_times(server).await;
+            let (there, back) = one_way_times(server).await.unwrap();
             println!("{server} back: {there:?} {back:?}");
             assert!(back >= DELAY);
             assert_close(there, Duration::ZERO);
@@ -76,11 +77,38 @@ fn only_packets_of_an_address_that_is_silent_are_dropped() {
             let [silent, other] = [silent, other].map(|index| parse(ADDRESSES[index]));
             network.relay.set(silent, Direction::ToServer, Fate::Dropped);
             assert!(timeout(ms(100), one_way_times(silent)).await.is_err());
-            one_way_times(other).await;
+            one_way_times(other).await.unwrap();
             let [dropped] = &network.relay.carried(0, |packet| packet.to.ip() == silent)[..] else {
                 panic!("a packet to {silent}");
             };
             assert_eq!(dropped.arrived, None);
+        }
+    });
+}
+
+#[test]
+fn only_the_first_packet_is_dropped_where_it_is_to_be() {
+    in_namespace(|| async {
+        let network = Network::start(tell_time);
+        let server = parse(ADDRESSES[0]);
+        network.relay.set(server, Direction::ToServer, Fate::FirstDropped(DELAY));
+        assert!(timeout(ms(100), one_way_times(server)).await.is_err());
+        let (there, _) = one_way_times(server).await.unwrap();
+        assert_close(there, DELAY);
+    });
+}
+
+/// Nobody is on the port, and the sender hears of it.
+#[test]
+fn an_icmp_error_is_carried() {
+    in_namespace(|| async {
+        let network = Network::start(|| async {});
+        for server in ADDRESSES.map(parse) {
+            network.relay.set(server, Direction::ToServer, Fate::Delayed(DELAY));
+            let start = now();
+            let error = one_way_times(server).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+            assert_close(now() - start, DELAY);
         }
     });
 }

@@ -25,9 +25,9 @@ use crate::namespace::{enter_namespace, ip, schedule_thread};
 use crate::packet_socket::{PacketSocket, now};
 
 /// The longest that the thread sleeps, so that it notices when the machine stood still.
-const BEAT: Duration = Duration::from_millis(5);
+pub(crate) const BEAT: Duration = Duration::from_millis(5);
 /// A thread that wakes so late did not run for a while, and neither did the client.
-const STOOD_STILL: Duration = Duration::from_millis(15);
+pub(crate) const STOOD_STILL: Duration = Duration::from_millis(15);
 const ETHERNET_HEADER: usize = 14;
 /// With the MTU as high as it goes, no TCP segment is too long for one packet.
 const LONGEST_FRAME: usize = ETHERNET_HEADER + 65_535;
@@ -50,6 +50,8 @@ pub(crate) enum Direction {
 pub(crate) enum Fate {
     Delayed(Duration),
     Dropped,
+    /// The next one is dropped, and those after it are delayed.
+    FirstDropped(Duration),
 }
 
 #[derive(Clone, Debug)]
@@ -185,7 +187,7 @@ impl Carrier {
             let device = received.link.ifindex();
             let frame = &buffer[..received.bytes];
             let packet = frame.get(ETHERNET_HEADER..).and_then(|ip| Packet::parse(ip, received.at, device));
-            // What is neither TCP nor UDP is the kernel's talk to its neighbours.
+            // The rest is the kernel's talk to its neighbours.
             let Some(packet) = packet else { continue };
             let (direction, out, server) = if device == self.client.ifindex() {
                 (Direction::ToServer, self.server, packet.to.ip())
@@ -193,11 +195,15 @@ impl Carrier {
                 (Direction::ToClient, self.client, packet.from.ip())
             };
             let mut state = self.shared.state();
-            let fate = state.fates.get(&(server, direction)).copied().unwrap_or(Fate::Delayed(Duration::ZERO));
-            if let Fate::Delayed(delay) = fate {
-                let mut frame = frame.to_vec();
-                checksum::complete(&mut frame[ETHERNET_HEADER..]);
-                self.queue.insert((received.at + delay, state.log.len()), (out, frame));
+            let fate = state.fates.entry((server, direction)).or_insert(Fate::Delayed(Duration::ZERO));
+            match *fate {
+                Fate::Delayed(delay) => {
+                    let mut frame = frame.to_vec();
+                    checksum::complete(&mut frame[ETHERNET_HEADER..]);
+                    self.queue.insert((received.at + delay, state.log.len()), (out, frame));
+                }
+                Fate::FirstDropped(delay) => *fate = Fate::Delayed(delay),
+                Fate::Dropped => {}
             }
             state.log.push(Carried { packet, arrived: None });
         }

@@ -85,10 +85,22 @@ async fn a_server_has_30_s_for_each_sign_of_life() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_is_counted_whole_and_kept_in_part() {
-    let send = |mut stream: DuplexStream| async move { stream.write_all(&[b'x'; 5000]).await.unwrap() };
-    let (exchange, _) = fetch("http://h.test", "HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n", send).await;
-    let response = exchange.response.unwrap();
-    assert_eq!((response.body.len(), response.body_bytes), (KEPT, 5000));
+    for length in [KEPT - 1, KEPT, KEPT + 1, 5000] {
+        let send = move |mut stream: DuplexStream| async move { stream.write_all(&vec![b'x'; length]).await.unwrap() };
+        let (exchange, _) = fetch("http://h.test", "HTTP/1.1 200 OK\r\n\r\n", send).await;
+        let response = exchange.response.unwrap();
+        assert_eq!((response.body.len(), response.body_bytes), (length.min(KEPT), length as u64));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_be_as_long_as_the_limit() {
+    for (body, is_too_long) in [("1234", false), ("12345", true)] {
+        let limits = Limits { body: 4, ..Limits::default() };
+        let send = move |mut stream: DuplexStream| async move { stream.write_all(body.as_bytes()).await.unwrap() };
+        let (exchange, _) = fetch_within(limits, "http://h.test", "HTTP/1.1 200 OK\r\n\r\n", send).await;
+        assert_eq!(matches!(exchange.error, Some(HttpError(Cause::TooLong(4)))), is_too_long, "{exchange:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,14 +7,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use hickory_resolver::net::NetError;
-use hickory_resolver::net::tcp::TcpClientStream;
-use hickory_resolver::net::xfer::{DnsExchange, DnsHandle, FirstAnswer};
+use hickory_resolver::net::runtime::{RuntimeProvider, Spawn};
+use hickory_resolver::net::tcp::{TcpClientStream, TcpStream};
+use hickory_resolver::net::xfer::{DnsExchange, DnsHandle, DnsMultiplexer, FirstAnswer};
 use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
 
 use super::{Secure, Sockets};
-
-/// Queries in flight on one connection.
-const MAX_QUERIES: usize = 1024;
+use crate::config::Config;
 
 /// One connection for all queries, the first ones included. hickory would open one for each of those, and would
 /// not know of them that the server has closed them all since.
@@ -35,9 +34,7 @@ impl Kept {
             match secure.clone() {
                 #[cfg(feature = "dns-over-https")]
                 Secure::Https(https) => https.connect(sockets, addr, time).boxed(),
-                Secure::Tls(tls) => {
-                    TcpClientStream::exchange(addr, None, time, Some(MAX_QUERIES), sockets.over(tls)).boxed()
-                }
+                Secure::Tls(tls) => connect(sockets.over(tls), addr, time).boxed(),
             }
         };
         Self { addr, open: Arc::new(open), current: Arc::default() }
@@ -83,4 +80,16 @@ impl Kept {
     fn lock(&self) -> MutexGuard<'_, Option<Opening>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// With room for as many queries as may be in flight: hickory's own queue of 32 does not take the rest of a burst.
+async fn connect(sockets: Sockets, addr: SocketAddr, time: Duration) -> Opened {
+    let tcp = sockets.connect_tcp(addr, None, Some(time)).await?;
+    let (stream, queue) = TcpStream::from_stream_with_buffer_size(tcp, addr, Config::MAX_DNS_QUERIES);
+    let queries = DnsMultiplexer::new(TcpClientStream::from_stream(stream), queue)
+        .with_timeout(time)
+        .with_max_active_requests(Config::MAX_DNS_QUERIES);
+    let (exchange, background) = DnsExchange::from_stream(queries);
+    sockets.create_handle().spawn_bg(background);
+    Ok(exchange)
 }

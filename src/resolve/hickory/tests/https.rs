@@ -164,3 +164,16 @@ async fn other_records_are_none() {
     let error = resolve(&server(vec![a(HOST, 1)], Vec::new())).await.unwrap_err();
     assert_eq!(error.kind(), ResolveErrorKind::NoData);
 }
+
+/// Sixteen links are followed, and what is at the end of the seventeenth has nothing to do with the name.
+#[test]
+fn a_chain_of_cnames_is_followed_so_far() {
+    for (links, follows) in [(Config::MAX_CNAMES, true), (Config::MAX_CNAMES + 1, false)] {
+        let names: Vec<_> = (0..=links).map(|i| if i == 0 { HOST.to_owned() } else { format!("c{i}.test.") }).collect();
+        let mut answers: Vec<_> = names.windows(2).map(|link| cname(&link[0], &link[1])).collect();
+        let name = Name::from_ascii(HOST).unwrap();
+        answers.push(record(&names[links], 60, RData::HTTPS(HTTPS(SVCB::new(1, name.clone(), Vec::new())))));
+        let query = Query::query(name.clone(), RecordType::HTTPS);
+        assert_eq!(answer(&Lookup::new_with_max_ttl(query, answers), &name).is_ok(), follows, "{links}");
+    }
+}

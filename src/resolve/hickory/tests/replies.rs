@@ -96,6 +96,38 @@ async fn a_reply_from_another_address_or_port_is_waited_past() {
     }
 }
 
+/// So that nobody knows them from earlier ones (RFC 5452 section 9.2).
+#[tokio::test]
+async fn queries_leave_from_other_ports_and_with_other_ids() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = HickoryResolver::with_name_servers([socket.local_addr().unwrap()]);
+    let (mut ports, mut ids) = (Vec::new(), Vec::new());
+    let server = async {
+        let mut buffer = [0; 512];
+        loop {
+            let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
+            let request = Message::from_vec(&buffer[..length]).unwrap();
+            ports.push(peer.port());
+            ids.push(request.metadata.id);
+            socket.send_to(&reply(&request, GOOD).to_vec().unwrap(), peer).await.unwrap();
+        }
+    };
+    let queries = async {
+        for _ in 0..32 {
+            resolver.resolve(HOST, QueryKind::A).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = queries => {}
+        () = server => {}
+    }
+    for numbers in [ports, ids] {
+        // Neither the next nor the one before; by chance one of 32 may be.
+        let near = numbers.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 2).count();
+        assert!(numbers.len() >= 32 && near <= 3, "{numbers:?}");
+    }
+}
+
 /// What there is of it is not used (RFC 2181 section 9).
 ///
 /// Proves: DNS-14
