@@ -96,11 +96,25 @@ pub mod report;
 pub mod resolve;
 mod stream;
 
-/// What the packages beside this crate measure. Outside semver.
+/// What the packages beside this crate measure and fuzz. Outside semver.
 #[cfg(feature = "__internal")]
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::race::*;
+    #[cfg(feature = "hickory")]
+    pub use crate::resolve::hickory::https_answer;
+
+    /// What a driver tells of a failed attempt.
+    pub fn failure(kind: crate::report::FailureKind, error: std::io::Error) -> crate::report::Failure {
+        crate::report::Failure::new(kind, error)
+    }
+
+    /// What a driver tells of a server that rejected ECH.
+    pub fn ech_rejection(retry_configs: Option<&str>) -> crate::report::Failure {
+        let retry_configs = retry_configs.map(|configs| configs.as_bytes().into());
+        let rejection = crate::report::EchRejection { retry_configs };
+        crate::report::Failure::new(crate::report::FailureKind::EchRejected, rejection)
+    }
 }
 
 pub use address_policy::{AddressPolicy, Network, ParseNetworkError, Verdict};

@@ -34,20 +34,21 @@ impl Origin {
         if host.is_empty() {
             return Err(Error::invalid_uri("host is missing"));
         }
-        // `http` drops what stands behind a bracket; whoever else reads the URI may read another host.
-        if host.starts_with('[')
-            && let Some((_, behind)) = authority.as_str().rsplit_once(']')
-            && !behind.is_empty()
-            && !behind.starts_with(':')
+        // What stands behind the last of `stops`, if that is `stop`. By bytes: for a few of them a search for a character
+        // costs more than all else here.
+        let text = authority.as_str();
+        let behind = |stop: u8, stops: &[u8]| {
+            let at = text.bytes().rposition(|byte| stops.contains(&byte))?;
+            (text.as_bytes()[at] == stop).then(|| &text[at + 1..])
+        };
+        // `http` drops what stands beside brackets; whoever else reads the URI may read another host.
+        if let Some(behind) = behind(b']', b"]@")
+            && !(host.starts_with('[') && (behind.is_empty() || behind.starts_with(':')))
         {
             return Err(Error::invalid_uri("host is not an IPv6 address"));
         }
         // `http` drops a port that it cannot parse; connecting to the default port instead would be a wrong guess.
-        let text = authority.as_str();
-        // By bytes: for a few of them a search for a character costs more than all else here.
-        let colon =
-            text.bytes().rposition(|byte| matches!(byte, b':' | b']' | b'@')).filter(|at| text.as_bytes()[*at] == b':');
-        let port = match colon.map(|colon| &text[colon + 1..]) {
+        let port = match behind(b':', b":]@") {
             Some(text) if !text.is_empty() => match text.parse() {
                 Ok(0) => return Err(Error::invalid_uri("port is 0")),
                 Ok(port) if !text.starts_with('+') => Some(port),
@@ -314,6 +315,10 @@ mod tests {
         refusal("http://[::1].example.org/");
         refusal("http://[::1]a:80/");
         refusal("http://user@[::1]80/");
+        refusal("http://a:[80]/");
+        refusal("http://a[b]c:80/");
+        refusal("http://a,[fe80::1%25lo]/");
+        assert_eq!(origin("http://u:[p]@h:1/").to_string(), "h:1");
         assert_eq!(origin("http://user@[::1]:80/").to_string(), "[::1]:80");
     }
 }

@@ -144,7 +144,8 @@ impl<'a> Roster<'a> {
         (hints.collect(), if negative { List::Belied } else { List::Endpoints })
     }
 
-    /// Takes in the addresses of `name` that may be dialled, each once, at most 16 of a family; false if there are none.
+    /// Takes in the addresses of `name` that may be dialled, each once, at most 16 of a family, and as many
+    /// that they are translated to; false if there are none.
     fn admit(
         &mut self,
         name: &Arc<str>,
@@ -152,39 +153,40 @@ impl<'a> Roster<'a> {
         service: Option<&Service>,
         list: List,
     ) -> bool {
-        let first = self.list(list).len();
+        let (mut own, mut translated) = ([0; 2], [0; 2]);
         let mut found = false;
         for addr in addrs {
             let addr = self.translation.undone(endpoint(addr, service, &self.given.origin), self.given);
-            found |= self.admit_one(name, addr, service, list, first);
+            found |= self.admit_one(name, addr, service, list, &mut own);
             let translation = self.translation;
             for addr in translation.of(addr) {
-                found |= self.admit_one(name, addr, service, list, first);
+                found |= self.admit_one(name, addr, service, list, &mut translated);
             }
         }
         found
     }
 
+    /// `admitted` counts those of each family.
     fn admit_one(
         &mut self,
         name: &Arc<str>,
         addr: SocketAddr,
         service: Option<&Service>,
         list: List,
-        first: usize,
+        admitted: &mut [usize; 2],
     ) -> bool {
         let environment = &self.given.environment;
         let (group, family) = (self.group, Family::of(addr));
-        let known = self.list(list);
-        if known.iter().any(|known| known.addr == addr) {
+        if self.list(list).iter().any(|known| known.addr == addr) {
             return true;
         }
-        let of_family = known[first..].iter().filter(|known| Family::of(known.addr) == family).count();
-        if !environment.dial.contains(family) || of_family >= Config::MAX_ADDRESSES_PER_FAMILY {
+        let of_family = &mut admitted[usize::from(addr.is_ipv6())];
+        if !environment.dial.contains(family) || *of_family >= Config::MAX_ADDRESSES_PER_FAMILY {
             return false;
         }
         match self.judge(addr, service) {
             Verdict::Allow => {
+                *of_family += 1;
                 self.list(list).push(Endpoint { addr, group });
                 true
             }

@@ -16,6 +16,8 @@ mod groups;
 mod next;
 mod order;
 mod query;
+#[cfg(any(test, feature = "__internal"))]
+mod referee;
 mod resolution;
 mod retries;
 mod route;
@@ -38,6 +40,8 @@ use next::{Next, Permit};
 use order::Order;
 #[cfg(any(test, feature = "__internal"))]
 pub use order::sorted;
+#[cfg(any(test, feature = "__internal"))]
+pub use referee::Watched;
 use resolution::Resolution;
 use retries::Retries;
 use route::Ending;

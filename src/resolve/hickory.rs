@@ -183,6 +183,18 @@ async fn lookup(servers: &Servers, name: Name, record_type: RecordType) -> Resul
     Ok(Answer::from_ips(addresses).expires(lookup.valid_until()))
 }
 
+/// What a message from the wire comes to that answers a question for HTTPS records; `None` if hickory drops it.
+#[cfg(feature = "__internal")]
+pub fn https_answer(message: &mut [u8], is_cut: bool) -> Option<Result<Answer, ResolveError>> {
+    let length = wire::response(message, is_cut);
+    let message = hickory_resolver::proto::op::Message::from_vec(&message[..length]).ok()?;
+    let query = message.queries.first()?.clone();
+    let name = query.name().clone();
+    let mut lookup = Lookup::new_with_max_ttl(query, message.answers);
+    lookup.extend_additionals(message.additionals);
+    Some(https::answer(&lookup, &name))
+}
+
 /// The addresses that `name` has, and no other name that the answer may speak of.
 fn addresses(lookup: &Lookup, name: &Name, record_type: RecordType) -> Vec<IpAddr> {
     let (owner, _) = Aliases::of(lookup.answers()).follow(name);

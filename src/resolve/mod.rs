@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 #[cfg(feature = "hickory")]
-mod hickory;
+pub(crate) mod hickory;
 #[cfg(feature = "hickory")]
 mod hybrid;
 mod lookups;

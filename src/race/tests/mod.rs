@@ -5,7 +5,6 @@
 #![allow(clippy::disallowed_methods)] // a scene reads the clock once, for a base to count from
 
 mod notation;
-mod referee;
 mod scene;
 mod setup;
 

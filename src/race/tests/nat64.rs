@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use super::notation::numbered;
 use super::scene::Scene;
 use super::setup::{HOST, Setup};
 use crate::address_policy::{AddressPolicy, Verdict};
@@ -46,6 +47,18 @@ fn each_prefix_has_its_turn() {
     scene.expect("start 4a").no_route("4a").expect(ASKED);
     scene.answer(Aaaa, &format!("{OWN} {WELL_KNOWN}"));
     scene.expect(&format!("start {THROUGH_OWN}")).at(250).expect(&format!("start {THROUGH_WELL_KNOWN}"));
+}
+
+/// An answer brings at most 16 addresses of a family, and what is made of them is not among these.
+#[test]
+fn translated_addresses_take_the_place_of_no_other() {
+    let mut scene = Scene::with(|setup| {
+        setup.fixed(&format!("4a {}", numbered(6, 1, 16)));
+        known(setup, &["2001:db8:64::/96"]);
+    });
+    scene.expect("start 4a").no_route("4a").expect(&format!("start {THROUGH_OWN}"));
+    scene.at(16 * 250);
+    assert!(scene.starts().ends_with(", 4000 6p"), "{}", scene.starts());
 }
 
 /// Proves: N64-3

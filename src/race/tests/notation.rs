@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::race::Source;
-use crate::report::{Failure, FailureKind};
+use crate::report::{EchRejection, Failure, FailureKind};
 use crate::resolve::ServiceRecord;
 
 /// A source that leaves the scenes' addresses of a family in their order: global, of their label and of their /64.
@@ -75,7 +75,11 @@ pub(super) fn numbered(family: u8, first: u16, count: u16) -> String {
     (first..first + count).map(|number| format!("{family}#{number} ")).collect()
 }
 
+/// With configurations to try again where the server rejects ECH.
 pub(super) fn failure(kind: FailureKind) -> Failure {
+    if kind == FailureKind::EchRejected {
+        return Failure::new(kind, EchRejection { retry_configs: Some(b"retry"[..].into()) });
+    }
     let cause = match kind {
         // What a race may do something about.
         FailureKind::Local => io::ErrorKind::NetworkUnreachable,

@@ -18,8 +18,8 @@ use super::world::{
 use crate::address_policy::{AddressPolicy, Verdict};
 use crate::config::{Config, Pacing};
 use crate::nat64::Nat64;
-use crate::race::{AttemptId, Family, FamilySet, Input, Known, Outcome, Probed, QueryId, Rtt};
-use crate::report::FailureKind::{self, Certificate, Closed, Local, Refused, TimedOut, Tls, Unreachable};
+use crate::race::{AttemptId, EchUse, Family, FamilySet, Input, Known, Outcome, Probed, QueryId, Rtt};
+use crate::report::FailureKind::{self, Certificate, Closed, EchRejected, Local, Refused, TimedOut, Tls, Unreachable};
 use crate::resolve::{Answer, Kinds, Names, QueryKind, ResolveError, ResolveErrorKind, ServiceRecord};
 
 const CAP_PER_FAMILY: usize = 16;
@@ -93,6 +93,8 @@ struct Rules {
     known: BTreeMap<usize, (Option<u64>, bool)>,
     use_history: bool,
     nat64: Nat64,
+    /// Whether ECH is required, where it can be had.
+    ech: Option<bool>,
     /// How long a permit takes, where attempts need one.
     permits_after: Option<u64>,
 }
@@ -118,6 +120,8 @@ impl Rules {
             let rtt = rtt.map(|rtt| Rtt { smoothed: ms(rtt), variation: ms(rtt) / 2 });
             (numbered(*number), Known { rtt, unreachable: *unreachable })
         }));
+        let ech = |required| EchUse { is_usable: |configs| configs != b"unknown", required };
+        setup.environment.ech = self.ech.map(ech);
         setup.environment.bounded = self.permits_after.is_some();
         setup.permits_after = self.permits_after.unwrap_or_default();
         setup.environment.recalls = self.use_history && !self.known.is_empty();
@@ -157,6 +161,8 @@ impl Rules {
         let Some(before) = scene.now().checked_sub(1) else { return Ok(()) };
         let left = self.unstarted(scene, world, before);
         let full = counted(scene) >= 32;
+        // It may forbid to fall back to the origin.
+        let full = full || self.tls && self.ech.is_some();
         prop_assert!(left.is_empty() || full || self.has_committed(scene), "{left:?} had no turn: {:?}", scene.log());
         Ok(())
     }
@@ -165,7 +171,8 @@ impl Rules {
     fn time_has_been_used(&self, scene: &Scene, world: &World) -> Result<(), TestCaseError> {
         let unbounded = self.permits_after.is_none() && self.max_concurrent_attempts >= 32;
         let paced_by_time = self.pacing == Pacing::Staggered && unbounded;
-        if !paced_by_time || self.has_committed(scene) || counted(scene) >= 32 {
+        let falls_back = !self.tls || self.ech.is_none();
+        if !paced_by_time || !falls_back || self.has_committed(scene) || counted(scene) >= 32 {
             return Ok(());
         }
         let mut config = Config::default();
@@ -240,7 +247,7 @@ fn world() -> impl Strategy<Value = World> {
     let behaviour = (
         step(&[Local, Refused, Refused, Unreachable, TimedOut]),
         option::of(0..2000u64),
-        step(&[Closed, Certificate, Tls, Local]),
+        step(&[Closed, Certificate, Tls, Local, EchRejected]),
     )
         .prop_map(|(tcp, rtt, tls)| Behaviour { tcp, rtt, tls });
     (vec(reply(), 0..14), vec(behaviour, 7)).prop_map(|(replies, addresses)| World { replies, addresses })
@@ -268,11 +275,14 @@ fn record() -> impl Strategy<Value = ServiceRecord> {
     let hints = vec(0..2 * PER_FAMILY, 0..4);
     let alpn = option::of(proptest::sample::select(vec!["h2", "h3"]));
     let port = proptest::sample::select(vec![None, None, Some(443), Some(8443), Some(25)]);
-    (0..4u16, target, hints, alpn, port, any::<bool>()).prop_map(|(priority, target, hints, alpn, port, bare)| {
+    let ech = proptest::sample::select(vec![None, Some("one"), Some("two"), Some("unknown")]);
+    let parameters = (hints, alpn, port, ech, any::<bool>());
+    (0..4u16, target, parameters).prop_map(|(priority, target, (hints, alpn, port, ech, bare))| {
         let mut record = ServiceRecord::new(priority, target);
         record = record.with_hints(hints.into_iter().map(|number| numbered(number).ip()));
         record = alpn.into_iter().fold(record, |record, alpn| record.with_alpn([alpn]));
         record = port.into_iter().fold(record, ServiceRecord::with_port);
+        record = ech.into_iter().fold(record, |record, ech| record.with_ech(ech.as_bytes()));
         if bare { record.without_default_alpn() } else { record }
     })
 }
@@ -337,13 +347,13 @@ fn rules() -> impl Strategy<Value = Rules> {
             Nat64::Discover,
             Nat64::Prefixes(["2001:db8:64::/96", "64:ff9b::/96"].map(|prefix| prefix.parse().unwrap()).into()),
         ]),
-        option::weighted(0.3, time()),
+        (option::of(any::<bool>()), option::weighted(0.3, time())),
     );
     (environment, pace, bounds).prop_map(|(environment, pace, bounds)| {
         let (names, kinds, flags, uri, ask, dial) = environment;
         let [https, waits_for_https, protected, tls, race_tls, prefers_v4] = flags;
         let (pacing, resolution_delay, preferred_family_count, attempt_delays, max_concurrent_attempts) = pace;
-        let (connect_timeout, timeouts, routeless, denied, known, use_history, nat64, permits_after) = bounds;
+        let (connect_timeout, timeouts, routeless, denied, known, use_history, nat64, (ech, permits_after)) = bounds;
         let preferred = if prefers_v4 { Family::V4 } else { Family::V6 };
         Rules {
             names,
@@ -369,6 +379,7 @@ fn rules() -> impl Strategy<Value = Rules> {
             known,
             use_history,
             nat64,
+            ech,
             permits_after,
         }
     })
@@ -386,7 +397,7 @@ enum Nonsense {
 }
 
 fn nonsense() -> impl Strategy<Value = Nonsense> {
-    let failures = vec![Local, Refused, Certificate, TimedOut];
+    let failures = vec![Local, Refused, Certificate, TimedOut, EchRejected];
     prop_oneof![
         4 => (any::<usize>(), numbers()).prop_map(|(id, numbers)| Nonsense::Answer(id, Ok(numbers))),
         2 => (any::<usize>(), negative()).prop_map(|(id, kind)| Nonsense::Answer(id, Err(kind))),

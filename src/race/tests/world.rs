@@ -2,6 +2,7 @@
 
 use std::env;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, RngSeed};
@@ -150,12 +151,20 @@ impl Step {
     }
 }
 
-/// The same worlds in every run, so that no build fails by chance; `PROPTEST_CASES` asks for that many new ones.
+/// The same worlds in every run, so that no build fails by chance. `PROPTEST_CASES` asks for so many of each kind
+/// instead, and `PROPTEST_RNG_SEED` for others.
 pub(in crate::race) fn settings(cases: u32) -> ProptestConfig {
-    let wanted = env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    fn wanted<T: FromStr>(variable: &str) -> Option<T> {
+        let value = env::var(variable).ok()?;
+        Some(value.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {value}")))
+    }
+    let cases = wanted("PROPTEST_CASES").unwrap_or(cases);
+    let seed = wanted("PROPTEST_RNG_SEED").unwrap_or(8305);
+    // Shown when the test fails.
+    println!("PROPTEST_CASES={cases} PROPTEST_RNG_SEED={seed}");
     ProptestConfig {
-        cases: wanted.unwrap_or(cases),
-        rng_seed: if wanted.is_some() { RngSeed::Random } else { RngSeed::Fixed(8305) },
+        cases,
+        rng_seed: RngSeed::Fixed(seed),
         // The default generator costs more than the race in a debug build.
         rng_algorithm: RngAlgorithm::XorShift,
         failure_persistence: None,

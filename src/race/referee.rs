@@ -11,7 +11,7 @@ use crate::report::{AttemptOutcome, FailureKind, Report};
 use crate::resolve::{Names, QueryKind, ResolveErrorKind};
 
 /// A race that cannot break an invariant unseen.
-pub(super) struct Watched {
+pub struct Watched {
     race: Race,
     environment: Environment,
     config: Config,
@@ -24,6 +24,10 @@ pub(super) struct Watched {
     /// Whether an attempt was dropped in this drain although none of its own timeouts had run out.
     dropped_early: bool,
     done: Option<Outcome>,
+    /// What the race waits for, until something happens.
+    idle: Option<Wait>,
+    /// Outputs since the last wait.
+    outputs: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,8 @@ enum Permit {
     Asked,
     Given,
 }
+/// Until that time, or only for an input.
+type Wait = Option<Instant>;
 
 struct Asked {
     name: Arc<str>,
@@ -68,7 +74,8 @@ enum Fate {
 }
 
 impl Watched {
-    pub(super) fn new(origin: Origin, environment: Environment, config: Config, now: Instant) -> Self {
+    /// As [`Race::new`].
+    pub fn new(origin: Origin, environment: Environment, config: Config, now: Instant) -> Self {
         Self {
             race: Race::new(origin, environment.clone(), config.clone(), now),
             environment,
@@ -80,14 +87,19 @@ impl Watched {
             permit: Permit::None,
             dropped_early: false,
             done: None,
+            idle: None,
+            outputs: 0,
         }
     }
 
-    pub(super) fn report(&self, now: Instant) -> Report {
+    /// What has happened so far.
+    pub fn report(&self, now: Instant) -> Report {
         self.race.report(now)
     }
 
-    pub(super) fn input(&mut self, input: Input, now: Instant) {
+    /// As [`Race::handle_input`].
+    pub fn input(&mut self, input: Input, now: Instant) {
+        self.idle = None;
         if self.done.is_none() {
             self.note(&input, now);
         }
@@ -140,10 +152,29 @@ impl Watched {
         self.attempts.get_mut(id.0).filter(|seen| seen.fate.is_none())
     }
 
-    pub(super) fn poll(&mut self, now: Instant) -> Output {
+    /// As [`Race::poll_output`].
+    ///
+    /// # Panics
+    ///
+    /// If an invariant is broken.
+    pub fn poll(&mut self, now: Instant) -> Output {
         let output = self.race.poll_output(now);
+        self.judge_drain(&output, now);
         self.judge(&output, now);
         output
+    }
+
+    /// A race acts when it is due, and is done with it some time.
+    fn judge_drain(&mut self, output: &Output, now: Instant) {
+        if let Some(wait) = self.idle.take().filter(|wait| wait.is_none_or(|until| now < until)) {
+            let still = matches!(output, Output::Wait(until) if *until == wait);
+            assert!(still, "{output:?} without having asked to be woken, but for {wait:?}");
+        }
+        self.outputs += 1;
+        assert!(self.outputs <= 1000, "a drain without an end");
+        if let Output::Wait(until) = output {
+            (self.idle, self.outputs) = (Some(*until), 0);
+        }
     }
 
     fn judge(&mut self, output: &Output, now: Instant) {
