@@ -125,6 +125,7 @@ pub struct AttemptReport {
     pub(crate) handshake: Option<Instant>,
     pub(crate) ended: Option<Instant>,
     pub(crate) outcome: AttemptOutcome,
+    /// The ECH configurations that it came with, and once TLS has begun those of the hello.
     pub(crate) ech: Option<Arc<[u8]>>,
 }
 

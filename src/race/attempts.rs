@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{AttemptId, Family, Lesson};
@@ -30,7 +31,7 @@ impl Attempts {
         AttemptId(self.list.len() - 1)
     }
 
-    /// Begins the endpoint of `id` once more.
+    /// Begins the endpoint of `id` once more, for other configurations than it came with.
     pub(super) fn start_again(&mut self, id: AttemptId, now: Instant) -> AttemptId {
         let AttemptReport { addr, ref target, began, .. } = self.list[id.0];
         self.start(AttemptReport::new(addr, target.clone(), began, now))
@@ -48,9 +49,10 @@ impl Attempts {
     }
 
     /// Notes that TLS begins.
-    pub(super) fn on_handshake(&mut self, id: AttemptId, now: Instant) {
+    pub(super) fn on_handshake(&mut self, id: AttemptId, ech: Option<Arc<[u8]>>, now: Instant) {
         if let Some(attempt) = self.in_flight_mut(id) {
             attempt.handshake = Some(now);
+            attempt.ech = ech;
         }
     }
 
@@ -84,6 +86,10 @@ impl Attempts {
 
     pub(super) fn is_in_flight(&self, id: AttemptId) -> bool {
         self.list.get(id.0).is_some_and(AttemptReport::is_in_flight)
+    }
+
+    pub(super) fn get(&self, id: AttemptId) -> &AttemptReport {
+        &self.list[id.0]
     }
 
     pub(super) fn addr(&self, id: AttemptId) -> SocketAddr {

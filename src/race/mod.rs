@@ -208,7 +208,8 @@ impl Race {
             Next::Nothing => None,
         };
         if self.is_over(next) {
-            let without_ech = self.given.requires_ech() && self.attempts.is_empty() && self.resolution.has_addresses();
+            let without_ech =
+                self.given.requires_ech() && self.attempts.is_empty() && self.resolution.has_addresses(&self.given);
             self.finish(if without_ech { Outcome::WithoutEch } else { Outcome::Failed }, now);
             return self.poll_output(now);
         }
@@ -232,7 +233,7 @@ impl Race {
     fn tell(&self, mut attempts: Vec<AttemptReport>, end: Instant) -> Report {
         if self.given.environment.ech.is_some() {
             for (number, attempt) in attempts.iter_mut().enumerate() {
-                attempt.ech = self.ech(AttemptId(number), attempt.addr).cloned();
+                attempt.ech = self.ech(AttemptId(number), attempt).cloned();
             }
         }
         attempts.extend(self.resolution.report_denied(self.started));
@@ -267,26 +268,27 @@ impl Race {
             self.attempts.end(id, AttemptOutcome::Won, now);
             return self.finish(Outcome::Won(id), now);
         }
-        let addr = self.attempts.addr(id);
-        if self.retries.of(id).is_none() && !self.resolution.may_begin(addr) {
+        let ech = self.ech(id, self.attempts.get(id)).cloned();
+        if ech.is_none() && self.retries.of(id).is_none() && self.resolution.relies_on_ech() {
             self.attempts.end(id, AttemptOutcome::Failed(Failure::new(FailureKind::Tls, MISLED)), now);
             return self.outbox.push_back(Output::Cancel { id });
         }
-        let ech = self.ech(id, addr).cloned();
         if !self.given.config.race_tls {
             self.committed = true;
             self.retries.forget_next();
             self.cancel_all_but(Some(id), now);
         }
-        self.attempts.on_handshake(id, now);
+        self.attempts.on_handshake(id, ech.clone(), now);
         self.outbox.push_back(Output::Handshake { id, ech });
     }
 
-    /// The ECH configurations for an attempt, which goes to `addr`.
-    fn ech(&self, id: AttemptId, addr: SocketAddr) -> Option<&Arc<[u8]>> {
+    /// The ECH configurations of an attempt: those that its hello left with, or would leave with now. An address that the
+    /// records do not lead to any more keeps those that it came with, as its hello would show the name.
+    fn ech<'a>(&'a self, id: AttemptId, attempt: &'a AttemptReport) -> Option<&'a Arc<[u8]>> {
         match self.retries.of(id) {
             Some(retry) => retry.ech.as_ref(),
-            None => self.resolution.ech(addr),
+            None if attempt.handshake.is_some() => attempt.ech.as_ref(),
+            None => self.resolution.ech(attempt.addr).or(attempt.ech.as_ref()),
         }
     }
 

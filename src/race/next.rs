@@ -100,7 +100,9 @@ impl Race {
         match start {
             Start::Endpoint(Endpoint { addr, group }) => {
                 let target = self.resolution.target(group).cloned();
-                let id = self.attempts.start(AttemptReport::new(addr, target, self.started, now));
+                let ech = self.resolution.ech(addr).cloned();
+                let attempt = AttemptReport { ech, ..AttemptReport::new(addr, target, self.started, now) };
+                let id = self.attempts.start(attempt);
                 Output::Attempt { id, addr }
             }
             Start::Again(rejected) => {

@@ -207,14 +207,15 @@ impl Resolution {
         targets.get(endpoint.group)?.ech.as_ref()
     }
 
-    /// Whether a handshake with `addr` may begin: records that came after TCP may have left it without what they rely on.
-    pub(super) fn may_begin(&self, addr: SocketAddr) -> bool {
-        !self.derived.relies_on_ech || self.ech(addr).is_some()
+    /// Whether no handshake may begin without ECH.
+    pub(super) fn relies_on_ech(&self) -> bool {
+        self.derived.relies_on_ech
     }
 
     /// Whether the host has addresses, whatever may be done with them.
-    pub(super) fn has_addresses(&self) -> bool {
-        self.queries.iter().any(|query| !query.addresses().is_empty())
+    pub(super) fn has_addresses(&self, given: &Given) -> bool {
+        matches!(given.origin.host(), Host::Address { .. })
+            || self.queries.iter().any(|query| !query.addresses().is_empty())
     }
 
     /// Whether nothing may be sent on a connection yet.

@@ -16,27 +16,37 @@ pub(crate) struct Gate(Arc<Semaphore>);
 impl Gate {
     /// A connector behind a closed gate.
     pub(crate) fn closed(host: &Host, config: Config) -> (HappyEyeballsConnector, Self) {
-        Self::before(host, config, false)
+        Self::connector(host, config, false)
     }
 
     /// The same, with answers that count as protected.
     pub(crate) fn protected(host: &Host, config: Config) -> (HappyEyeballsConnector, Self) {
-        Self::before(host, config, true)
+        Self::connector(host, config, true)
     }
 
-    fn before(host: &Host, config: Config, protected: bool) -> (HappyEyeballsConnector, Self) {
+    fn connector(host: &Host, config: Config, protected: bool) -> (HappyEyeballsConnector, Self) {
+        let (resolver, gate) = Self::before(host, protected);
+        (host.builder().resolver(resolver).config(config).build().expect("TLS is chosen"), gate)
+    }
+
+    /// The host's name server behind a closed gate.
+    pub(crate) fn before(host: &Host, protected: bool) -> (impl Resolve + 'static, Self) {
         let gate = Arc::new(Semaphore::new(0));
         let resolver = HickoryResolver::with_name_servers([host.dns.addr()]);
-        let gated = Gated { resolver, gate: gate.clone(), protected };
-        (host.builder().resolver(gated).config(config).build().expect("TLS is chosen"), Self(gate))
+        (Gated { resolver, gate: gate.clone(), protected }, Self(gate))
     }
 
     /// Opens for one query, once TCP is up at the host's server. What `connecting` comes to, which is after that.
     pub(crate) async fn open_after_tcp<T>(&self, host: &Host, connecting: impl Future<Output = T>) -> T {
+        self.open_after(host.server().until(|connections| !connections.is_empty()), connecting).await
+    }
+
+    /// The same, once `tcp` is over.
+    pub(crate) async fn open_after<T>(&self, tcp: impl Future<Output = ()>, connecting: impl Future<Output = T>) -> T {
         let mut connecting = pin!(connecting);
         tokio::select! {
             _ = &mut connecting => panic!("the connect is over before TCP was up, or did not wait for the records"),
-            () = host.server().until(|connections| !connections.is_empty()) => {}
+            () = tcp => {}
         }
         self.0.add_permits(1);
         connecting.await

@@ -93,6 +93,13 @@ impl Ca {
         self.root.pem()
     }
 
+    /// A good certificate for `name` with its key, in PEM, for servers of other programs.
+    pub fn leaf_pem(&self, name: &str) -> String {
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name for a certificate");
+        let key = KeyPair::generate().expect("a key");
+        params.signed_by(&key, &self.issuer).expect("a leaf").pem() + &key.serialize_pem()
+    }
+
     pub fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.der().clone()).expect("rcgen's root is well formed");

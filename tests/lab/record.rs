@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use hickory_server::proto::rr::rdata::svcb::{Alpn, IpHint, SVCB, SvcParamKey, SvcParamValue};
+use hickory_server::proto::rr::rdata::svcb::{
+    Alpn, EchConfigList, IpHint, Mandatory, SVCB, SvcParamKey, SvcParamValue,
+};
 use hickory_server::proto::rr::rdata::{A, AAAA, HTTPS};
 use hickory_server::proto::rr::{Name, RData};
 
@@ -43,6 +45,17 @@ impl HttpsRecord {
             IpAddr::V4(ip) => self.with(SvcParamKey::Ipv4Hint, SvcParamValue::Ipv4Hint(IpHint(vec![A(ip)]))),
             IpAddr::V6(ip) => self.with(SvcParamKey::Ipv6Hint, SvcParamValue::Ipv6Hint(IpHint(vec![AAAA(ip)]))),
         }
+    }
+
+    /// `configs` is an ECHConfigList (RFC 9849 section 4), or whatever a zone has in its place.
+    pub fn ech(self, configs: &[u8]) -> Self {
+        self.with(SvcParamKey::EchConfigList, SvcParamValue::EchConfigList(EchConfigList(configs.to_vec())))
+    }
+
+    /// For clients alone that understand ECH.
+    pub fn mandatory_ech(self) -> Self {
+        let mandatory = Mandatory(vec![SvcParamKey::EchConfigList]);
+        self.with(SvcParamKey::Mandatory, SvcParamValue::Mandatory(mandatory))
     }
 
     fn with(mut self, key: SvcParamKey, value: SvcParamValue) -> Self {

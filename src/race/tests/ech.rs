@@ -119,6 +119,27 @@ fn records_that_come_between_tcp_and_tls_count() {
     scene.at(60).services("1 . ech=one").expect("").at(90).tcp("6a").expect("handshake 6a by one");
 }
 
+/// The hello has left in clear, and nobody is told otherwise.
+#[test]
+fn records_that_come_after_the_hello_do_not_change_what_it_was() {
+    let mut scene = asked(|_| {});
+    scene.answer(Aaaa, "6a").nodata(A).at(50).expect_start("6a").at(60).tcp("6a").expect("handshake 6a");
+    scene.at(70).services("1 . ech=one").expect("").at(80).tls("6a").expect("won 6a");
+    assert!(!scene.report().attempts()[0].has_ech());
+}
+
+/// A hint has been dialled, and the target's own addresses have taken its place: it is no less of a record with ECH.
+///
+/// Proves: ECH-5
+#[test]
+fn an_address_that_is_replaced_keeps_the_configurations_that_it_came_with() {
+    let mut scene = asked(|_| {});
+    scene.services("1 svc.test. port=8443 hints=6b ech=one; 2 . port=9443").nodata_of(HOST, A);
+    scene.expect("query AAAA svc.test., query A svc.test., start 6b:8443");
+    scene.at(10).answer_of("svc.test.", Aaaa, "6c").nodata_of("svc.test.", A).expect("");
+    scene.at(20).tcp("6b:8443").expect("handshake 6b:8443 by one");
+}
+
 /// Proves: ECH-3
 #[test]
 fn an_attempt_that_they_do_not_lead_to_ends_before_tls() {
@@ -234,10 +255,12 @@ fn where_it_is_required_and_not_to_be_had_the_end_says_so() {
     scene.answer(Aaaa, "6a").answer(A, "4a").nodata(Https).expect("without ech");
     let mut scene = required();
     scene.nxdomain(Aaaa).nxdomain(A).expect("failed");
-    let mut scene = Scene::with(|setup| {
-        setup.ech_required().fixed("6a");
-    });
-    scene.expect("without ech");
+    for uri in ["https://host.test/", "https://[2001:db8::1]/"] {
+        let mut scene = Scene::with(|setup| {
+            setup.ech_required().fixed("6a").uri = uri.into();
+        });
+        scene.expect("without ech");
+    }
 }
 
 /// The answer to HTTPS is waited for even where it usually is not: nothing can begin before it.
