@@ -88,6 +88,11 @@ impl Attempts {
         self.list.get(id.0).is_some_and(AttemptReport::is_in_flight)
     }
 
+    /// Whether its hello has left with ECH.
+    pub(super) fn has_offered_ech(&self, id: AttemptId) -> bool {
+        self.list.get(id.0).is_some_and(|attempt| attempt.handshake.is_some() && attempt.ech.is_some())
+    }
+
     pub(super) fn get(&self, id: AttemptId) -> &AttemptReport {
         &self.list[id.0]
     }
@@ -179,10 +184,11 @@ impl Attempts {
         }
     }
 
-    /// When the attempt of an endpoint that is begun once more may start; `None` while too many are in flight.
+    /// When the attempt of an endpoint that is begun once more may start; `None` while too many are in flight, or
+    /// where too many have been.
     pub(super) fn next_restart(&self, config: &Config) -> Option<Instant> {
         let last = self.counted().last()?;
-        let has_room = self.in_flight().count() < config.max_concurrent_attempts;
+        let has_room = self.in_flight().count() < config.max_concurrent_attempts && self.room() > 0;
         has_room.then(|| last.started + Config::FLOOR_ATTEMPT_DELAY)
     }
 

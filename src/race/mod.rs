@@ -151,7 +151,7 @@ impl Race {
             }
             Input::Failed { id, failure } => {
                 let no_route = failure.is_no_route();
-                let rejection = failure.ech_rejection().cloned();
+                let rejection = failure.ech_rejection().filter(|_| self.attempts.has_offered_ech(id)).cloned();
                 if !self.attempts.end(id, AttemptOutcome::Failed(failure), now) {
                     return;
                 }

@@ -46,6 +46,8 @@ struct Asked {
     answered: bool,
     /// The name does not exist.
     nonexistent: bool,
+    /// Whether it has brought HTTPS records.
+    has_records: bool,
 }
 
 struct Seen {
@@ -53,6 +55,8 @@ struct Seen {
     started: Instant,
     tcp: Option<Instant>,
     handshake: Option<Instant>,
+    /// Whether that was with ECH.
+    ech: bool,
     fate: Option<Fate>,
     taught: bool,
 }
@@ -114,6 +118,7 @@ impl Watched {
                 let index = id.0.checked_sub(self.unasked());
                 if let Some(asked) = index.and_then(|index| self.queries.get_mut(index)) {
                     (asked.answered, asked.nonexistent) = (true, nonexistent);
+                    asked.has_records = matches!(result, Ok(answer) if !answer.services.is_empty());
                 }
             }
             Input::Progress { id, .. } => {
@@ -133,7 +138,7 @@ impl Watched {
                 if let Some(seen) = self.in_flight(id) {
                     seen.fate = Some(match failure.kind() {
                         FailureKind::Local if seen.tcp.is_none() => Fate::NeverLeft,
-                        FailureKind::EchRejected => Fate::Rejected,
+                        FailureKind::EchRejected if seen.ech => Fate::Rejected,
                         _ => Fate::Failed,
                     });
                 }
@@ -191,7 +196,14 @@ impl Watched {
                 let twice = self.queries.iter().any(|it| it.kind == kind && it.name.eq_ignore_ascii_case(name));
                 assert!(!twice, "{kind} of {name} is asked twice");
                 let name = name.clone();
-                self.queries.push(Asked { name, kind, at: now, answered: false, nonexistent: false });
+                self.queries.push(Asked {
+                    name,
+                    kind,
+                    at: now,
+                    answered: false,
+                    nonexistent: false,
+                    has_records: false,
+                });
             }
             Output::Probe { ref addrs } => assert!(!addrs.is_empty(), "a probe of nothing"),
             Output::Permit => {
@@ -199,7 +211,7 @@ impl Watched {
                 self.permit = Permit::Asked;
             }
             Output::Attempt { id, addr } => self.judge_start(id, addr, now),
-            Output::Handshake { id, .. } => {
+            Output::Handshake { id, ref ech } => {
                 assert!(self.environment.tls, "TLS on a race without");
                 let seen = self.in_flight(id).expect("a handshake on an attempt that is over");
                 assert!(
@@ -207,7 +219,7 @@ impl Watched {
                     "{}: a handshake without TCP, or twice",
                     seen.addr
                 );
-                seen.handshake = Some(now);
+                (seen.handshake, seen.ech) = (Some(now), ech.is_some());
                 if !self.config.race_tls {
                     assert_eq!(self.committed, None, "a second handshake where TLS is not part of the race");
                     self.committed = Some(id);
@@ -264,7 +276,15 @@ impl Watched {
             let gap = now - last.started;
             assert!(gap >= Duration::from_millis(10), "{addr} starts {gap:?} after {}", last.addr);
         }
-        self.attempts.push(Seen { addr, started: now, tcp: None, handshake: None, fate: None, taught: false });
+        self.attempts.push(Seen {
+            addr,
+            started: now,
+            tcp: None,
+            handshake: None,
+            ech: false,
+            fate: None,
+            taught: false,
+        });
     }
 
     /// A lesson is of an attempt of this race, and of what was seen of it.
@@ -272,8 +292,11 @@ impl Watched {
         assert!(self.config.use_history, "{addr}: a lesson that nobody wants");
         // Where answers are protected a winner is known as such by the end alone.
         let won = self.attempts.iter().any(|seen| seen.fate.is_none_or(|fate| fate == Fate::Won));
-        let mut of_addr = self.attempts.iter_mut().filter(|seen| seen.addr == addr && !seen.taught);
-        let seen = of_addr.next().expect("a lesson of what was tried, and not two of one attempt");
+        // Where it was tried once more there are two; what has answered comes last.
+        let has_answered = matches!(lesson, Lesson::Reached { .. });
+        let of_addr = self.attempts.iter_mut().filter(|seen| seen.addr == addr && !seen.taught);
+        let seen = of_addr.min_by_key(|seen| seen.tcp.is_some() != has_answered);
+        let seen = seen.expect("a lesson of what was tried, and not two of one attempt");
         seen.taught = true;
         match lesson {
             Lesson::Reached { rtt } => assert!(seen.tcp.is_some() || rtt.is_none() && seen.fate == Some(Fate::Failed)),
@@ -341,7 +364,8 @@ impl Watched {
         let seen = &self.attempts[id.0];
         let is_oldest = self.attempts[..id.0].iter().all(|seen| seen.fate.is_some());
         let latest = |seen: &Seen| seen.started + self.config.clamped_max_attempt_delay();
-        if self.permit == Permit::Asked && is_oldest && self.attempts.iter().map(latest).max() <= Some(now) {
+        let counted = self.attempts.iter().filter(|seen| seen.fate != Some(Fate::NeverLeft));
+        if self.permit == Permit::Asked && is_oldest && counted.map(latest).max() <= Some(now) {
             return true;
         }
         let ran_out = |from: Instant, timeout: Option<Duration>| {
@@ -359,7 +383,9 @@ impl Watched {
         let is_searched = |it: &&Asked| it.kind != QueryKind::Https && names.contains(&it.name);
         let Some(name) = self.queries.iter().rfind(is_searched).map(|it| &it.name) else { return false };
         if query.kind != QueryKind::Https {
-            return query.name == *name;
+            // Records that all have ECH leave nothing to fall back to.
+            let may_rely_on_ech = self.environment.tls && self.environment.ech.is_some();
+            return query.name == *name && !(may_rely_on_ech && self.queries.iter().any(|it| it.has_records));
         }
         let is_record = |it: &&Asked| it.kind == QueryKind::Https && it.name.ends_with(&**name);
         let is_first = self.queries.iter().find(is_record).is_some_and(|first| first.name == query.name);
