@@ -78,7 +78,7 @@ fn dead_name_servers_cost_two_lookups_their_time() {
         let closed = SocketAddr::new(parse(LOCAL_V4), 53);
         let silent = SocketAddr::new(parse(SILENT_V4[0]), 53);
         let mut resolver = HickoryResolver::with_name_servers([closed, silent, dns.addr()]);
-        resolver.set_timeout(ms(600));
+        resolver.set_timeout(ms(1500));
         let mut connector = HappyEyeballsConnector::builder().resolver(resolver).plaintext().build().unwrap();
         let mut capture = Capture::start();
         let mut took = Vec::new();
@@ -96,8 +96,8 @@ fn dead_name_servers_cost_two_lookups_their_time() {
             assert!([closed, silent].into_iter().all(asked), "they are asked all the same");
         }
         println!("{took:?}");
-        assert!(took[..2].iter().all(|took| *took >= ms(590)));
-        assert!(took[2..].iter().all(|took| *took < ms(300)));
+        assert!(took[..2].iter().all(|took| *took >= ms(1490)));
+        assert!(took[2..].iter().all(|took| *took < ms(1000)));
     });
 }
 

@@ -146,7 +146,8 @@ async fn a_name_server_that_stalls_ends_the_connect_in_time() {
         let error = connect(&connector(&host, resolver), &host.uri("https")).await.unwrap_err();
         assert_is_dns(&error);
         assert!(error.to_string().contains("no answer in time"), "{error}");
-        assert!(started.elapsed() < LONG, "{error}");
+        // The connect itself would give the lookup 5 s.
+        assert!(started.elapsed() < Duration::from_secs(4), "{error}");
         assert_eq!((host.dns.log().len(), host.server().accepted()), (0, 0));
     }
 }
@@ -161,7 +162,7 @@ async fn a_name_server_that_leaves_the_records_out_ends_the_connect() {
         let front = Front::open(&host.ca, host.dns.addr(), transport).await;
         publish(&host, Reply::never());
         let mut resolver = resolver(&host, &front, transport);
-        resolver.set_timeout(Duration::from_millis(900));
+        resolver.set_timeout(Duration::from_millis(2400));
         let error = connect(&impatient(&host, resolver), &host.uri("https")).await.unwrap_err();
         assert_is_dns(&error);
         assert!(error.to_string().contains("no answer in time"), "{error}");

@@ -32,6 +32,8 @@ use crate::resolve::Lookups;
 
 const HOST: &str = "example.com.";
 const LONG: Duration = Duration::from_secs(10);
+/// What a lookup on loopback takes at most; one try of a `LONG` one would be far beyond it.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 fn expires_in(expires: Option<Instant>) -> Duration {
     expires.expect("an expiry").saturating_duration_since(Instant::now())
@@ -125,22 +127,22 @@ async fn a_silent_server_ends_as_a_timeout() {
     let error = server.resolver(Duration::from_millis(300)).resolve(HOST, QueryKind::A).await.unwrap_err();
     assert_eq!(error.kind(), ResolveErrorKind::Timeout);
     let elapsed = start.elapsed();
-    assert!((Duration::from_millis(290)..Duration::from_millis(1500)).contains(&elapsed), "{elapsed:?}");
+    assert!((Duration::from_millis(290)..Duration::from_secs(4)).contains(&elapsed), "{elapsed:?}");
 }
 
 #[tokio::test]
 async fn a_lost_packet_costs_at_most_a_third_of_the_time() {
     let server = Server::start(|query, number| (number > 0).then(|| Reply::addresses(&query, 1)));
     let start = Instant::now();
-    server.resolver(Duration::from_millis(1500)).resolve(HOST, QueryKind::A).await.unwrap();
-    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+    server.resolver(Duration::from_secs(6)).resolve(HOST, QueryKind::A).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
 /// hickory sends a query again within a try, but only so often: all three packets of a whole one may be lost.
 #[tokio::test]
 async fn a_lost_try_leaves_time_for_the_next() {
     let server = Server::start(|query, number| (number >= 3).then(|| Reply::addresses(&query, 1)));
-    server.resolver(Duration::from_millis(1500)).resolve(HOST, QueryKind::A).await.unwrap();
+    server.resolver(Duration::from_secs(6)).resolve(HOST, QueryKind::A).await.unwrap();
 }
 
 /// Proves: DNS-14

@@ -5,9 +5,6 @@ use hickory_resolver::proto::rr::rdata::NULL;
 use super::vectors::{hex, inconsistent, malformed, rdata};
 use super::*;
 
-/// What a lookup on loopback takes at most; a wait for some time-out would be far beyond it.
-const AT_ONCE: Duration = Duration::from_millis(500);
-
 fn https(rdata: Vec<u8>) -> Record {
     let data = RData::Unknown { code: RecordType::HTTPS, rdata: NULL::with(rdata) };
     Record::from_rdata(Name::from_ascii(HOST).unwrap(), 60, data)

@@ -185,7 +185,7 @@ async fn addresses_that_cannot_be_read_are_another_servers_matter() {
         let started = Instant::now();
         let error = broken.resolver(LONG).resolve(HOST, QueryKind::A).await.unwrap_err();
         assert_eq!(error.kind(), ResolveErrorKind::Malformed);
-        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+        assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
         assert_eq!(broken.queries(), (1, usize::from(needs_tcp)));
 
         let good = Server::start_async(|query, _| {
@@ -229,6 +229,6 @@ async fn a_server_that_does_not_take_edns_is_asked_without() {
             answer = resolver.resolve(HOST, QueryKind::A) => assert_eq!(answer.unwrap().addresses.len(), 1),
             () = server => {}
         }
-        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
     }
 }

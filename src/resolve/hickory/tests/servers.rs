@@ -26,7 +26,7 @@ async fn silent_servers_cost_nothing_while_one_answers() {
     for _ in 0..5 {
         let started = Instant::now();
         resolver_of(&servers).resolve(HOST, QueryKind::A).await.unwrap();
-        assert!(started.elapsed() < Duration::from_millis(300), "{:?}", started.elapsed());
+        assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
     }
 }
 
@@ -40,7 +40,7 @@ async fn that_there_are_no_records_is_an_answer_whatever_other_servers_say() {
     let started = Instant::now();
     let error = resolver_of(&servers).resolve(HOST, QueryKind::A).await.unwrap_err();
     assert_eq!(error.kind(), ResolveErrorKind::NxDomain);
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
 }
 
 fn serv_fail() -> Server {
@@ -58,13 +58,13 @@ async fn fails(resolver: &HickoryResolver, kind: QueryKind) -> (ResolveError, Du
 async fn a_dead_server_is_not_waited_for_again_and_again() {
     let (silent, failing) = (Server::start(|_, _| None), serv_fail());
     let mut resolver = resolver_of([&silent, &failing]);
-    resolver.set_timeout(Duration::from_millis(900));
+    resolver.set_timeout(Duration::from_millis(1800));
     let mut waits = 0;
     for _ in 0..6 {
         let before = silent.queries().0;
         let (error, took) = fails(&resolver, QueryKind::A).await;
         assert_eq!(error.kind(), ResolveErrorKind::ServFail);
-        waits += usize::from(took >= Duration::from_millis(450));
+        waits += usize::from(took >= Duration::from_millis(1200));
         // It is asked all the same.
         while silent.queries().0 == before {
             sleep(Duration::from_millis(1)).await;
@@ -81,12 +81,12 @@ async fn a_server_that_was_silent_counts_when_it_answers_again() {
     let server = Server::start(move |query, _| answers.load(Ordering::SeqCst).then(|| Reply::addresses(&query, 1)));
     let slow_failure = Server::start_async(|_, _| {
         Box::pin(async {
-            sleep(Duration::from_millis(300)).await;
+            sleep(Duration::from_millis(500)).await;
             Some(Reply::code(ResponseCode::ServFail))
         })
     });
     let mut resolver = resolver_of([&server, &slow_failure]);
-    resolver.set_timeout(Duration::from_millis(900));
+    resolver.set_timeout(Duration::from_millis(1800));
     for _ in 0..3 {
         fails(&resolver, QueryKind::A).await;
     }
@@ -165,7 +165,7 @@ async fn a_silent_server_over_ipv6_holds_nobody_up() {
         for _ in 0..3 {
             let started = Instant::now();
             resolver.resolve(HOST, QueryKind::A).await.unwrap();
-            assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
         }
     }
 }
