@@ -41,7 +41,9 @@ fn judge(uri: &Uri, origin: &Origin) {
     // Nothing of the user is left, and what is shown is an authority of the same origin.
     let shown = origin.to_string();
     assert!(!shown.contains('@') && !format!("{origin:?}").contains('@'), "{uri}: {shown}");
-    let again = format!("{}://{shown}/", origin.scheme()).parse().expect("what is shown is no authority");
+    // A zone is shown as the system writes it, and RFC 6874 has it otherwise in a URI.
+    let again = format!("{}://{}/", origin.scheme(), shown.replace('%', "%25"));
+    let again = again.parse().expect("what is shown is no authority");
     let again = Origin::from_uri(&again).expect("what is shown is no origin");
     assert_eq!((again.scheme(), again.host(), again.port()), (origin.scheme(), origin.host(), origin.port()), "{uri}");
     assert_eq!(again.to_string(), shown, "{uri}");
