@@ -134,10 +134,7 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
                     begun = true;
                     self.start_tls(id);
                 }
-                Output::Cancel { id } => {
-                    self.attempts.retain(|(other, _)| *other != id);
-                    self.permits.iter_mut().for_each(|permits| permits.hand_on());
-                }
+                Output::Cancel { id } => self.attempts.retain(|(other, _)| *other != id),
                 Output::Learned { addr, lesson } => {
                     if let Some(session) = &mut self.session {
                         session.learn(addr, lesson, now);

@@ -36,11 +36,6 @@ impl Permits {
         Poll::Ready(())
     }
 
-    /// Leaves the queue: an attempt was cancelled, and hands its permit on.
-    pub(super) fn hand_on(&mut self) {
-        self.waiting = None;
-    }
-
     /// Gives back what `in_flight` attempts do not need.
     pub(super) fn release(&mut self, in_flight: usize) {
         self.held.truncate(in_flight);
