@@ -48,8 +48,9 @@ struct Scale {
 const SMALL: Scale = Scale { connects: 200, lingering: 200, at_once: 50, within: Duration::from_millis(100) };
 /// More than a hundred thousand. There is as much to close as a loaded machine takes seconds for.
 const LARGE: Scale = Scale { connects: 20_000, lingering: 2000, at_once: 800, within: Duration::from_secs(5) };
-/// How many bytes of the heap there may be more after those, 20 for each: lists keep the room of what there was at once.
-const HEAP: isize = 2 * 1024 * 1024;
+/// How many bytes of the heap there may be more after those, 40 for each: lists keep the room of what there was at once, the
+/// lab's too.
+const HEAP: isize = 4 * 1024 * 1024;
 
 /// Proves: ATT-12
 #[test]
