@@ -38,13 +38,13 @@ fn race(records: &Result<Answer, ResolveError>) {
     let mut player = Player::new(origin, environment(Names::Ask(vec!["a.test".into()])), Config::default());
     let (mut answered, mut failed) = (0, 0);
     while answered < player.queries.len() || failed < player.attempts.len() {
-        for (id, _, kind) in player.queries[answered..].to_vec() {
+        while let Some((id, _, kind)) = player.queries.get(answered).cloned() {
             answered += 1;
             let ip: IpAddr = if kind == QueryKind::A { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
             let result = if kind == QueryKind::Https { records.clone() } else { Ok(Answer::from_ips([ip])) };
             player.input(Input::Answer { id, result });
         }
-        for id in player.attempts[failed..].to_vec() {
+        while let Some(id) = player.attempts.get(failed).copied() {
             failed += 1;
             player.input(Input::Failed { id, failure: failure(FailureKind::Refused, ErrorKind::Other.into()) });
         }
