@@ -183,3 +183,16 @@ async fn quiet_leaves_the_exit_code() {
     let run = Get::new(&host).run(&["--quiet", "--json", &url]).await;
     assert_eq!((run.lines().len(), &*run.err), (1, ""));
 }
+
+/// With a CA file and without any check too: what the tool sets up itself can do ECH. A real server of it is in `tests/ech/`.
+#[tokio::test]
+async fn ech_may_be_greased_or_required() {
+    let host = Host::with(HTTPS).await;
+    let get = Get::new(&host);
+    assert_eq!(get.json(&[]).await["tls"]["ech"], "not offered");
+    let line = get.json(&["--ech", "grease"]).await;
+    assert_eq!((line["tls"]["ech"].as_str(), line["http"]["status"].as_u64()), (Some("grease"), Some(200)), "{line}");
+    let line = get.json(&["--ech", "required"]).await;
+    assert_eq!(line["error"]["stage"], "tls", "{line}");
+    assert_eq!(line["attempts"].as_array().unwrap().len(), 0, "{line}");
+}

@@ -79,6 +79,10 @@ pub(crate) struct ConnectOptions {
     #[arg(long)]
     pub(crate) no_https_records: bool,
 
+    /// When to encrypt the server name
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Ech::On)]
+    pub(crate) ech: Ech,
+
     /// Dial only addresses that are globally reachable: none that is private, loopback or link-local, whether it is in
     /// a URL, in DNS or in --resolve. Name servers of --resolver are asked wherever they are
     #[arg(long)]
@@ -100,6 +104,19 @@ pub(crate) enum Strategy {
     Rfc8305,
     /// Happy Eyeballs version 3: TLS is part of the race, HTTPS records are followed
     Hev3,
+}
+
+/// When Encrypted Client Hello (RFC 9849) is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ech {
+    /// Where an HTTPS record has a configuration
+    On,
+    /// The same, and elsewhere make an offer without meaning; TLS 1.2 is not offered then
+    Grease,
+    /// Always; connect to nobody without
+    Required,
+    /// Never
+    Off,
 }
 
 /// How often.

@@ -7,10 +7,10 @@ use http::Uri;
 use hyper_happy_eyeballs::reachability::Checker;
 use hyper_happy_eyeballs::resolve::HickoryResolver;
 use hyper_happy_eyeballs::{
-    AddressPolicy, BuildError, Builder, Config, Error, Families, HappyEyeballsConnector, Host, Origin, Pacing,
+    AddressPolicy, BuildError, Builder, Config, Ech, Error, Families, HappyEyeballsConnector, Host, Origin, Pacing,
 };
 
-use crate::args::{ConnectOptions, Override, Strategy};
+use crate::args::{self, ConnectOptions, Override, Strategy};
 use crate::exit::Fault;
 use crate::tls;
 use crate::words::bare;
@@ -113,8 +113,8 @@ pub(crate) fn unfit(error: &Error) -> String {
 fn builder(options: &ConnectOptions, timeout: Duration) -> Result<Builder, Fault> {
     let mut builder = HappyEyeballsConnector::builder().config(config(options, timeout)?);
     builder = match &options.ca_file {
-        Some(path) => builder.tls_config(tls::trusting_file(path)?),
-        None if options.insecure => builder.tls_config(tls::trusting_everyone()?),
+        Some(path) => builder.tls_config_with(tls::trusting_file(path)?),
+        None if options.insecure => builder.tls_config_with(tls::trusting_everyone()),
         None => builder.platform_verifier(),
     };
     Ok(if options.http1 { builder.enable_http1() } else { builder.enable_all_versions() })
@@ -153,6 +153,12 @@ fn config(options: &ConnectOptions, timeout: Duration) -> Result<Config, Fault> 
     if options.no_https_records {
         config.use_service_records(false);
     }
+    config.ech(match options.ech {
+        args::Ech::On => Ech::On,
+        args::Ech::Grease => Ech::Grease,
+        args::Ech::Required => Ech::Required,
+        args::Ech::Off => Ech::Off,
+    });
     if options.public_only {
         config.address_policy(AddressPolicy::public_only());
     }

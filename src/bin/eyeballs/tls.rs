@@ -5,17 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{EchMode, WebPkiServerVerifier};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use crate::exit::Fault;
 
 /// Trusts the certificates in a PEM file alone.
-pub(crate) fn trusting_file(path: &Path) -> Result<ClientConfig, Fault> {
+pub(crate) fn trusting_file(path: &Path) -> Result<impl MakeConfig, Fault> {
     let fault = |what: &dyn fmt::Display| Fault::usage(format!("--ca-file {}: {what}", path.display()));
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| fault(&error))? {
@@ -24,13 +23,13 @@ pub(crate) fn trusting_file(path: &Path) -> Result<ClientConfig, Fault> {
     if roots.is_empty() {
         return Err(fault(&"no certificate in it"));
     }
-    Ok(builder()?.with_root_certificates(roots).with_no_client_auth())
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider()).build();
+    Ok(judging(verifier.map_err(|error| fault(&error))?))
 }
 
 /// Accepts every certificate.
-pub(crate) fn trusting_everyone() -> Result<ClientConfig, Fault> {
-    let verifier = AnyCertificate(provider());
-    Ok(builder()?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+pub(crate) fn trusting_everyone() -> impl MakeConfig {
+    judging(Arc::new(AnyCertificate(provider())))
 }
 
 /// Seeds the random numbers, which takes some 30 ms once a process and would count as the first handshake's.
@@ -39,10 +38,20 @@ pub(crate) fn warm_up() {
     let _ = provider().secure_random.fill(&mut [0; 32]);
 }
 
-fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Fault> {
-    ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::system(format!("TLS cannot be set up: {error}")))
+/// Makes configurations with ECH and without.
+pub(crate) trait MakeConfig: Fn(Option<EchMode>) -> Result<ClientConfig, Error> + Send + Sync + 'static {}
+
+impl<F: Fn(Option<EchMode>) -> Result<ClientConfig, Error> + Send + Sync + 'static> MakeConfig for F {}
+
+fn judging(verifier: Arc<dyn ServerCertVerifier>) -> impl MakeConfig {
+    move |ech| {
+        let builder = ClientConfig::builder_with_provider(provider());
+        let builder = match ech {
+            Some(mode) => builder.with_ech(mode)?,
+            None => builder.with_safe_default_protocol_versions()?,
+        };
+        Ok(builder.dangerous().with_custom_certificate_verifier(verifier.clone()).with_no_client_auth())
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {

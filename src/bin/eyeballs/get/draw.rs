@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use hyper_happy_eyeballs::reachability::{Certificate, Fetch, Response};
 use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport, FailureKind, QueryReport, Stage};
 use hyper_happy_eyeballs::resolve::{QueryKind, ResolveError, ResolveErrorKind};
-use hyper_happy_eyeballs::{Origin, Report, TlsInfo};
+use hyper_happy_eyeballs::{EchStatus, Origin, Report, TlsInfo};
 
 use super::fetch::Failure;
 use crate::terminal::Canvas;
@@ -169,6 +169,9 @@ pub(crate) fn tls_facts(tls: &TlsInfo) -> String {
     facts.extend(tls.alpn().map(|alpn| format!("ALPN {}", alpn.escape_ascii())));
     if tls.resumed() {
         facts.push("resumed".into());
+    }
+    if tls.ech() != EchStatus::NotOffered {
+        facts.push(format!("ECH {}", tls.ech()));
     }
     facts.extend(Certificate::of(tls).map(|it| format!("certificate valid until {:#}", it.not_after)));
     facts.join(", ")
