@@ -97,14 +97,17 @@ impl Error {
 
     /// ECH is required, and there is none to be had.
     pub(crate) fn without_ech(report: Report) -> Self {
-        let message = "ECH is required, and no HTTPS record has a configuration that can be used";
-        Self(Box::new(Inner { kind: Kind::Tls, message, source: None, report: Some(Arc::new(report)) }))
+        Self::ech_required("no HTTPS record has an ECH configuration that can be used", report)
     }
 
     /// ECH is required of TLS that cannot do it.
     pub(crate) fn incapable_of_ech(report: Report) -> Self {
-        let message = "ECH is required, and the TLS of this connector has none";
-        Self(Box::new(Inner { kind: Kind::Tls, message, source: None, report: Some(Arc::new(report)) }))
+        Self::ech_required("the TLS of this connector cannot do it", report)
+    }
+
+    fn ech_required(cause: &str, report: Report) -> Self {
+        let source = Some(Source::Attempt(Arc::from(Box::<dyn StdError + Send + Sync>::from(cause))));
+        Self(Box::new(Inner { kind: Kind::Tls, message: "ECH is required", source, report: Some(Arc::new(report)) }))
     }
 
     /// A race that ended without a winner. The attempt that got furthest tells most of what is wrong with the origin,
@@ -238,9 +241,9 @@ impl fmt::Display for Error {
         f.write_str(self.0.message)?;
         let Some(report) = &self.0.report else { return Ok(()) };
         write!(f, ": {} after {}", report.origin, Millis(report.elapsed))?;
-        // Nothing was asked or tried, so the cause stands nowhere below.
-        if report.queries.is_empty()
-            && report.attempts.is_empty()
+        // The cause stands nowhere below: nothing was asked or tried, or it is not about who was.
+        if report.attempts.is_empty()
+            && (report.queries.is_empty() || self.is_tls())
             && let Some(error) = self.source()
         {
             write!(f, ": {error}")?;

@@ -194,5 +194,7 @@ async fn ech_may_be_greased_or_required() {
     assert_eq!((line["tls"]["ech"].as_str(), line["http"]["status"].as_u64()), (Some("grease"), Some(200)), "{line}");
     let line = get.json(&["--ech", "required"]).await;
     assert_eq!(line["error"]["stage"], "tls", "{line}");
+    let message = line["error"]["message"].as_str().unwrap();
+    assert!(message.contains("no HTTPS record has an ECH configuration"), "{message}");
     assert_eq!(line["attempts"].as_array().unwrap().len(), 0, "{line}");
 }
