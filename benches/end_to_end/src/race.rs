@@ -52,7 +52,7 @@ fn healthy(origin: &Origin, config: &Arc<Config>) {
             Output::Attempt { id, .. } => {
                 race.handle_input(Input::Progress { id, rtt: Some(Duration::from_millis(10)) }, now);
             }
-            Output::Handshake { id } => race.handle_input(Input::Succeeded { id }, now),
+            Output::Handshake { id, .. } => race.handle_input(Input::Succeeded { id }, now),
             Output::Learned { .. } => {}
             Output::Cancel { .. } | Output::Permit | Output::Wait(_) => unreachable!("nothing is missing"),
             Output::Done(outcome) => break outcome,
@@ -76,6 +76,7 @@ fn environment() -> Environment {
         preferred: Family::V6,
         policy_table: PolicyTable::rfc6724(),
         tls: true,
+        ech: None,
         recalls: true,
         bounded: false,
     }
