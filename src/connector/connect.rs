@@ -37,8 +37,8 @@ impl HappyEyeballsConnector {
         let settings = &self.settings;
         let history = settings.config.use_history.then_some(|origin: &Origin| self.session(origin));
         let race = Box::new(Race::new(origin, environment, settings.config.clone(), driver::now()));
-        let permits = settings.attempts.clone().map(Permits::new);
-        driver::drive(race, &self.lookups, settings.config.dns_linger, history, permits, &dialer).await
+        let permits = settings.attempts.as_ref().map(Permits::new);
+        driver::drive(race, &self.lookups, history, permits, &dialer).await
     }
 
     fn session(&self, origin: &Origin) -> Session {

@@ -25,15 +25,14 @@ use crate::resolve::{Answer, Lookups, ResolveError};
 pub(super) fn drive<'a, D: Dial>(
     race: Box<Race>,
     lookups: &'a Lookups,
-    dns_linger: Duration,
     history: Option<impl Fn(&Origin) -> Session>,
-    permits: Option<Permits>,
+    permits: Option<Box<Permits>>,
     dial: &'a D,
 ) -> impl Future<Output = Result<(D::Stream, Arc<Report>), Error>> {
     let span = debug_span!("connect", origin = %race.origin());
     let (queries, attempts) = (Vec::new(), Vec::with_capacity(1));
     let (session, timer) = (None, None);
-    let mut driver = Driver { race, lookups, dns_linger, history, session, permits, dial, queries, attempts, timer };
+    let mut driver = Driver { race, lookups, history, session, permits, dial, queries, attempts, timer };
     async move {
         let outcome = poll_fn(|cx| span.in_scope(|| driver.poll(cx))).await;
         span.in_scope(|| driver.finish(outcome))
@@ -43,13 +42,12 @@ pub(super) fn drive<'a, D: Dial>(
 struct Driver<'a, D: Dial, H> {
     race: Box<Race>,
     lookups: &'a Lookups,
-    dns_linger: Duration,
     /// None where it is not used.
     history: Option<H>,
     /// Made when there is something to recall: mostly one address needs none.
     session: Option<Box<Session>>,
     /// None where attempts are not bounded.
-    permits: Option<Permits>,
+    permits: Option<Box<Permits>>,
     dial: &'a D,
     queries: Vec<(QueryId, BoxFuture<Result<Answer, ResolveError>>)>,
     attempts: Vec<(AttemptId, Attempt<D>)>,
@@ -112,7 +110,7 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
             match output {
                 Output::Query { id, name, kind } => {
                     begun = true;
-                    let lookup = self.lookups.lookup(&name, kind, self.dns_linger);
+                    let lookup = self.lookups.lookup(&name, kind, self.race.config().dns_linger);
                     self.queries.push((id, Box::pin(lookup)));
                 }
                 Output::Probe { addrs } => {
@@ -137,10 +135,7 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
                     begun = true;
                     self.start_tls(id, ech);
                 }
-                Output::Cancel { id } => {
-                    self.attempts.retain(|(other, _)| *other != id);
-                    self.permits.iter_mut().for_each(Permits::hand_on);
-                }
+                Output::Cancel { id } => self.attempts.retain(|(other, _)| *other != id),
                 Output::Learned { addr, lesson } => {
                     if let Some(session) = &mut self.session {
                         session.learn(addr, lesson, now);

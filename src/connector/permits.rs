@@ -16,8 +16,9 @@ pub(super) struct Permits {
 type Waiting = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
 
 impl Permits {
-    pub(super) fn new(bound: Arc<Semaphore>) -> Self {
-        Self { bound, held: Vec::new(), waiting: None }
+    /// Boxed: most connects have no bound, and are to be small.
+    pub(super) fn new(bound: &Arc<Semaphore>) -> Box<Self> {
+        Box::new(Self { bound: bound.clone(), held: Vec::new(), waiting: None })
     }
 
     /// Queues for a permit, behind those who asked before, once those that `in_flight` attempts do not need are given back.
@@ -33,11 +34,6 @@ impl Permits {
         self.held.extend(ready!(waiting.as_mut().poll(cx)));
         self.waiting = None;
         Poll::Ready(())
-    }
-
-    /// Leaves the queue: an attempt was cancelled, and hands its permit on.
-    pub(super) fn hand_on(&mut self) {
-        self.waiting = None;
     }
 
     /// Gives back what `in_flight` attempts do not need.

@@ -262,7 +262,7 @@ pub enum Output {
         addrs: Vec<SocketAddr>,
     },
     /// An attempt is due: get a permit for it, and say so with [`Input::Permitted`] once it is there. An attempt that is
-    /// cancelled in the meantime leaves it its own, and no reply is due any more.
+    /// cancelled in the meantime leaves it its own; a reply that comes all the same is ignored.
     Permit,
     /// Open TCP to `addr`; answer with [`Input::Progress`] or [`Input::Failed`].
     Attempt {

@@ -124,6 +124,11 @@ impl Race {
         &self.given.origin
     }
 
+    /// The settings of the race.
+    pub fn config(&self) -> &Config {
+        &self.given.config
+    }
+
     /// Takes in what happened. Ignored once the race is over, as is what concerns an attempt that is.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         if self.outcome.is_some() {

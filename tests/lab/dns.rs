@@ -1,6 +1,6 @@
 //! A name server that answers as it is told to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -145,7 +145,7 @@ impl Dns {
 
     /// Sets the reply for a name and type from now on; a count of dropped queries starts anew.
     pub fn set(&self, owner: &str, kind: RecordType, reply: Reply) {
-        self.shared.script().insert((name(owner), kind), reply);
+        self.shared.script().entry(name(owner)).or_default().insert(kind, reply);
     }
 
     /// Every query so far, in the order of arrival.
@@ -193,28 +193,28 @@ async fn bind() -> io::Result<(UdpSocket, TcpListener)> {
     }
 }
 
+type Script = HashMap<Name, HashMap<RecordType, Reply>>;
+
 struct Shared {
-    script: Mutex<HashMap<(Name, RecordType), Reply>>,
+    script: Mutex<Script>,
     log: watch::Sender<Vec<Query>>,
 }
 
 impl Shared {
-    fn script(&self) -> MutexGuard<'_, HashMap<(Name, RecordType), Reply>> {
+    fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().expect("nothing panics under this lock")
     }
 
     fn reply(&self, name: &Name, kind: RecordType) -> Reply {
         let mut script = self.script();
-        match script.get_mut(&(name.clone(), kind)) {
+        let Some(replies) = script.get_mut(name) else { return Reply::nx_domain() };
+        match replies.get_mut(&kind) {
             Some(reply) if reply.dropped > 0 => {
                 reply.dropped -= 1;
                 Reply::never()
             }
             Some(reply) => reply.clone(),
-            None => {
-                let names: BTreeSet<_> = script.keys().map(|(name, _)| name).collect();
-                if names.contains(name) { Reply::no_data() } else { Reply::nx_domain() }
-            }
+            None => Reply::no_data(),
         }
     }
 }

@@ -173,8 +173,8 @@ impl World {
         let environment = Environment { https, tls: self.tls, recalls, bounded, ..Environment::dual_stack(names) };
         let race = Box::new(Race::new(origin, environment, self.config.clone(), driver::now()));
         let history = self.history.as_ref().map(|history| |_: &Origin| history.session("".into(), "host.test".into()));
-        let permits = self.bound.clone().map(Permits::new);
-        driver::drive(race, lookups, Duration::from_secs(1), history, permits, &self).await
+        let permits = self.bound.as_ref().map(Permits::new);
+        driver::drive(race, lookups, history, permits, &self).await
     }
 }
 
