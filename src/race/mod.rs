@@ -196,8 +196,8 @@ impl Race {
                 self.permit = Permit::Asked;
                 return Output::Permit;
             }
-            Next::Start(..) if self.permit == Permit::Asked => {
-                let oldest = self.attempts.next_to_give_way(&self.given.config);
+            Next::Start(_, due) if self.permit == Permit::Asked => {
+                let oldest = self.attempts.next_to_give_way(due, &self.given.config);
                 if let Some((id, _)) = oldest.filter(|(_, at)| *at <= now) {
                     self.attempts.give_way(id, now);
                     self.permit.give();

@@ -161,3 +161,21 @@ fn an_attempt_that_is_given_up_leaves_no_permit_to_wait_for() {
     scene.tcp("6a").expect("cancel 4a, handshake 6a by one").at(600).reject("6a", Some("two")).expect("permit");
     scene.permit().expect("start 6a").at(620).tcp("6a").expect("handshake 6a by two");
 }
+
+/// It gives way to what is due, not to what has yet to wait for a better answer.
+#[test]
+fn nothing_gives_way_to_an_attempt_that_is_not_due() {
+    let mut scene = Scene::with(|setup| {
+        setup.bounded().unreachable("6c");
+        setup.config.resolution_delay(ms(5000));
+    });
+    scene.answer(Aaaa, "6a 6b").permit().at(1000).answer(Aaaa, "6a 6c").at(5000).expect_log([
+        "0 query AAAA",
+        "0 query A",
+        "0 permit",
+        "0 start 6a",
+        "250 permit",
+        "5000 cancel 6a",
+        "5000 start 6c",
+    ]);
+}
