@@ -122,9 +122,11 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
                     self.race.handle_input(Input::Probed(probed), now);
                 }
                 Output::Permit => {
-                    begun = true;
                     if let Some(permits) = &mut self.permits {
-                        permits.ask(self.attempts.len());
+                        match permits.ask(self.attempts.len()) {
+                            true => self.race.handle_input(Input::Permitted, now),
+                            false => begun = true,
+                        }
                     }
                 }
                 Output::Attempt { id, addr } => {

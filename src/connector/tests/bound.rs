@@ -107,3 +107,11 @@ async fn a_connect_that_waits_hears_answers_and_its_timeout() {
     assert!(error.is_timeout(), "{error}");
     assert_eq!(error.report().unwrap().elapsed(), ms(75));
 }
+
+/// While there are permits nothing gives way, however late the next address comes.
+#[tokio::test(start_paused = true)]
+async fn nothing_gives_way_while_there_are_permits() {
+    let world = World::new().a(0, "4a").aaaa(3000, "6a").good("4a", 3100, 30).silent("6a").bounded(2);
+    let (socket, report) = world.connect().await.unwrap();
+    assert_eq!((socket.addr, report.attempts().len()), (addr("4a"), 2), "{report}");
+}
