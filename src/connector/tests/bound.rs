@@ -1,11 +1,14 @@
 //! A bound on the attempts of all connects together.
 
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, timeout};
 
-use super::support::{Step, World, addr};
+use super::support::{Log, Step, World, addr};
 use crate::report::FailureKind;
 
 fn ms(ms: u64) -> Duration {
@@ -114,4 +117,24 @@ async fn nothing_gives_way_while_there_are_permits() {
     let world = World::new().a(0, "4a").aaaa(3000, "6a").good("4a", 3100, 30).silent("6a").bounded(2);
     let (socket, report) = world.connect().await.unwrap();
     assert_eq!((socket.addr, report.attempts().len()), (addr("4a"), 2), "{report}");
+}
+
+/// Who waits goes on when the socket is closed, not before.
+#[tokio::test(start_paused = true)]
+async fn a_permit_is_given_back_once_the_socket_is_closed() {
+    struct OpenWhenWoken(Log, Mutex<Vec<usize>>);
+    impl Wake for OpenWhenWoken {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0.open_sockets());
+        }
+    }
+    let world = good().silent("6a").bounded(1);
+    let woken = Arc::new(OpenWhenWoken(world.log.clone(), Mutex::default()));
+    let mut holder = Box::pin(world.clone().connect());
+    assert!(timeout(ms(10), &mut holder).await.is_err());
+    let mut waiter = pin!(world.connect());
+    assert!(waiter.as_mut().poll(&mut Context::from_waker(&woken.clone().into())).is_pending());
+    woken.1.lock().unwrap().clear();
+    drop(holder);
+    assert_eq!(*woken.1.lock().unwrap(), [0]);
 }
