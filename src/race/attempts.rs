@@ -267,18 +267,16 @@ impl AttemptReport {
         if let Some(tcp) = self.tcp {
             return Some(Lesson::Reached { rtt: tcp.rtt });
         }
+        let silent = || (self.ended? >= self.started + patience.max(won?)).then_some(Lesson::Silent);
         match &self.outcome {
             AttemptOutcome::Failed(failure) => match failure.kind() {
                 FailureKind::Unreachable => Some(Lesson::Unreachable),
-                FailureKind::TimedOut if won.is_some() => Some(Lesson::Silent),
+                FailureKind::TimedOut => silent(),
                 // The host is there.
                 FailureKind::Refused => Some(Lesson::Reached { rtt: None }),
                 _ => None,
             },
-            AttemptOutcome::Cancelled => {
-                let had_time = self.ended? >= self.started + patience.max(won?);
-                had_time.then_some(Lesson::Silent)
-            }
+            AttemptOutcome::Cancelled => silent(),
             _ => None,
         }
     }

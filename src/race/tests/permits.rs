@@ -179,3 +179,13 @@ fn nothing_gives_way_to_an_attempt_that_is_not_due() {
         "5000 start 6c",
     ]);
 }
+
+/// It was not given the time that the winner needed, so nothing is known of its address.
+#[test]
+fn an_attempt_that_gave_way_early_was_not_silent() {
+    for (won, lessons) in [(4100, ["4a reached"].as_slice()), (3900, &["6a silent", "4a reached"])] {
+        let mut scene = bounded("6a 4a");
+        scene.permit().at(won).tcp("4a");
+        assert_eq!(scene.lessons, lessons);
+    }
+}
