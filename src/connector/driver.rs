@@ -32,7 +32,7 @@ pub(super) fn drive<'a, D: Dial>(
     let span = debug_span!("connect", origin = %race.origin());
     let (queries, attempts) = (Vec::new(), Vec::with_capacity(1));
     let (session, timer) = (None, None);
-    let mut driver = Driver { race, lookups, history, session, permits, dial, queries, attempts, timer };
+    let mut driver = Driver { race, lookups, history, session, dial, queries, attempts, permits, timer };
     async move {
         let outcome = poll_fn(|cx| span.in_scope(|| driver.poll(cx))).await;
         span.in_scope(|| driver.finish(outcome))
@@ -46,11 +46,11 @@ struct Driver<'a, D: Dial, H> {
     history: Option<H>,
     /// Made when there is something to recall: mostly one address needs none.
     session: Option<Box<Session>>,
-    /// None where attempts are not bounded.
-    permits: Option<Box<Permits>>,
     dial: &'a D,
     queries: Vec<(QueryId, BoxFuture<Result<Answer, ResolveError>>)>,
     attempts: Vec<(AttemptId, Attempt<D>)>,
+    /// None where attempts are not bounded. Behind these, whose sockets are closed first when all is dropped.
+    permits: Option<Box<Permits>>,
     timer: Option<Timer>,
 }
 
@@ -122,9 +122,11 @@ impl<D: Dial, H: Fn(&Origin) -> Session> Driver<'_, D, H> {
                     self.race.handle_input(Input::Probed(probed), now);
                 }
                 Output::Permit => {
-                    begun = true;
                     if let Some(permits) = &mut self.permits {
-                        permits.ask(self.attempts.len());
+                        match permits.ask(self.attempts.len()) {
+                            true => self.race.handle_input(Input::Permitted, now),
+                            false => begun = true,
+                        }
                     }
                 }
                 Output::Attempt { id, addr } => {

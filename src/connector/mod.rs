@@ -182,7 +182,7 @@ impl HappyEyeballsConnector {
     }
 
     /// How many attempts of all connects of this connector may be in flight at once. The clones that are made from here on
-    /// share the bound; a clone that sets it again has one of its own. 0 counts as 1.
+    /// share the bound; a clone that sets it again has one of its own, and connects that have begun keep theirs. 0 counts as 1.
     ///
     /// At the bound an address whose turn has come waits until another attempt ends. Who waits first goes first, and no
     /// connect waits for more than one. It goes on to hear answers meanwhile, which may change the address that is tried.
@@ -190,9 +190,9 @@ impl HappyEyeballsConnector {
     /// and its time in the [`Report`](crate::Report) begin with the attempt. An attempt counts from the opening of its
     /// socket to the end of its handshake; a connection that was handed out, or a lookup, does not.
     ///
-    /// No connect waits for itself: when its next address has waited for
-    /// [`max_attempt_delay`](Config::max_attempt_delay) after its last start, its oldest attempt gives way, and has timed
-    /// out. Addresses that are silent on the last attempt of their connect count until
+    /// No connect waits for itself: an attempt that times out makes room for the next one of its connect, before others. And
+    /// when its next address has waited for [`max_attempt_delay`](Config::max_attempt_delay) after its last start, its
+    /// oldest attempt gives way, and has timed out. Addresses that are silent on the last attempt of their connect count until
     /// [`attempt_timeout`](Config::attempt_timeout) or the connect timeout ends it, so that enough of them at once make all
     /// others wait.
     ///

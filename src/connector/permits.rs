@@ -21,10 +21,16 @@ impl Permits {
         Box::new(Self { bound: bound.clone(), held: Vec::new(), waiting: None })
     }
 
-    /// Queues for a permit, behind those who asked before, once those that `in_flight` attempts do not need are given back.
-    pub(super) fn ask(&mut self, in_flight: usize) {
+    /// Takes a permit, once those that `in_flight` attempts do not need are given back; false if it has to queue for one,
+    /// behind those who asked before: while they wait none is free.
+    pub(super) fn ask(&mut self, in_flight: usize) -> bool {
         self.release(in_flight);
-        self.waiting = Some(Box::pin(self.bound.clone().acquire_owned()));
+        self.waiting = None;
+        match self.bound.clone().try_acquire_owned() {
+            Ok(permit) => self.held.push(permit),
+            Err(_) => self.waiting = Some(Box::pin(self.bound.clone().acquire_owned())),
+        }
+        self.waiting.is_none()
     }
 
     /// Ready once there is the permit that was asked for.

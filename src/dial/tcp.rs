@@ -148,19 +148,22 @@ pub(crate) async fn connect(addr: SocketAddr, options: &TcpOptions) -> Result<(T
     let explained = |error| if options.explain { icmp::error(&stream).unwrap_or(error) } else { error };
     // Who has a peer needs no look for an error. A socket can be reported writable with neither; that is no news.
     let connected = || {
-        let Err(no_peer) = stream.peer_addr() else { return Ok(()) };
-        match stream.take_error()? {
+        stream.peer_addr().or_else(|no_peer| match stream.take_error()? {
             Some(error) => Err(explained(error)),
             None if no_peer.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
             None => Err(no_peer),
-        }
+        })
     };
     // On loopback the handshake is done before `connect` returns, and there is nothing to wait for.
-    match connected() {
+    let peer = match connected() {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            stream.async_io(Interest::WRITABLE, connected).await.map_err(network_failure)?;
+            stream.async_io(Interest::WRITABLE, connected).await.map_err(network_failure)?
         }
         result => result.map_err(network_failure)?,
+    };
+    // Where nobody listens, a socket that is given the very port it connects to is connected to itself.
+    if stream.local_addr().is_ok_and(|own| own == peer) {
+        return Err(network_failure(io::ErrorKind::ConnectionRefused.into()));
     }
     if options.explain {
         // From now on an ICMP error can be one that passes.

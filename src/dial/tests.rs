@@ -130,6 +130,21 @@ async fn a_closed_port_refuses_at_once() {
     }
 }
 
+/// A socket that is given the very port it connects to is connected to itself, though nobody listens there.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_is_connected_to_itself_was_refused() {
+    for ip in LOOPBACKS {
+        // `bind` and `connect` are given every other port each; all of them have their turn.
+        let mut addr = closed_port(ip).await;
+        addr.set_port(addr.port() ^ 1);
+        for _ in 0..15_000 {
+            let failure = tcp::connect(addr, &TcpOptions::default()).await.unwrap_err();
+            assert_eq!(failure.kind(), FailureKind::Refused);
+        }
+    }
+}
+
 /// Proves: NAM-7
 #[tokio::test]
 async fn a_link_local_address_without_a_zone_fails_before_anything_is_sent() {

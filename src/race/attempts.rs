@@ -133,11 +133,11 @@ impl Attempts {
         self.list.iter().filter(|attempt| attempt.is_in_flight()).filter_map(|attempt| attempt.deadline(config)).min()
     }
 
-    /// The attempt that has had the most time, and when it gives way to the next one, should that get no other permit: a
-    /// start is put off by the maximum delay at most.
-    pub(super) fn next_to_give_way(&self, config: &Config) -> Option<(AttemptId, Instant)> {
+    /// The attempt that has had the most time, and when it gives way to the next one, which is `due`, should that get no
+    /// other permit: a start is put off by the maximum delay at most.
+    pub(super) fn next_to_give_way(&self, due: Instant, config: &Config) -> Option<(AttemptId, Instant)> {
         let oldest = self.in_flight().next()?;
-        Some((oldest, self.counted().last()?.started + config.clamped_max_attempt_delay()))
+        Some((oldest, due.max(self.counted().last()?.started + config.clamped_max_attempt_delay())))
     }
 
     pub(super) fn give_way(&mut self, id: AttemptId, now: Instant) {
@@ -267,18 +267,16 @@ impl AttemptReport {
         if let Some(tcp) = self.tcp {
             return Some(Lesson::Reached { rtt: tcp.rtt });
         }
+        let silent = || (self.ended? >= self.started + patience.max(won?)).then_some(Lesson::Silent);
         match &self.outcome {
             AttemptOutcome::Failed(failure) => match failure.kind() {
                 FailureKind::Unreachable => Some(Lesson::Unreachable),
-                FailureKind::TimedOut if won.is_some() => Some(Lesson::Silent),
+                FailureKind::TimedOut => silent(),
                 // The host is there.
                 FailureKind::Refused => Some(Lesson::Reached { rtt: None }),
                 _ => None,
             },
-            AttemptOutcome::Cancelled => {
-                let had_time = self.ended? >= self.started + patience.max(won?);
-                had_time.then_some(Lesson::Silent)
-            }
+            AttemptOutcome::Cancelled => silent(),
             _ => None,
         }
     }

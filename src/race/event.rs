@@ -261,8 +261,9 @@ pub enum Output {
         /// The addresses.
         addrs: Vec<SocketAddr>,
     },
-    /// An attempt is due: get a permit for it, and say so with [`Input::Permitted`] once it is there. An attempt that is
-    /// cancelled in the meantime leaves it its own; a reply that comes all the same is ignored.
+    /// An attempt is due: get a permit for it, and say so with [`Input::Permitted`] once it is there, before the next poll
+    /// if it is at hand. An attempt that is cancelled in the meantime leaves it its own; a reply that comes all the same is
+    /// ignored.
     Permit,
     /// Open TCP to `addr`; answer with [`Input::Progress`] or [`Input::Failed`].
     Attempt {

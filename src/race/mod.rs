@@ -196,8 +196,8 @@ impl Race {
                 self.permit = Permit::Asked;
                 return Output::Permit;
             }
-            Next::Start(..) if self.permit == Permit::Asked => {
-                let oldest = self.attempts.next_to_give_way(&self.given.config);
+            Next::Start(_, due) if self.permit == Permit::Asked => {
+                let oldest = self.attempts.next_to_give_way(due, &self.given.config);
                 if let Some((id, _)) = oldest.filter(|(_, at)| *at <= now) {
                     self.attempts.give_way(id, now);
                     self.permit.give();
@@ -275,8 +275,8 @@ impl Race {
         }
         let ech = self.ech(id, self.attempts.get(id)).cloned();
         if ech.is_none() && self.retries.of(id).is_none() && self.resolution.relies_on_ech() {
-            self.attempts.end(id, AttemptOutcome::Failed(Failure::new(FailureKind::Tls, MISLED)), now);
-            return self.outbox.push_back(Output::Cancel { id });
+            let failure = Failure::new(FailureKind::Tls, MISLED);
+            return self.cancel(id, AttemptOutcome::Failed(failure), now);
         }
         if !self.given.config.race_tls {
             self.committed = true;
@@ -331,9 +331,7 @@ impl Race {
             return;
         }
         for (id, failure) in self.attempts.expired(&self.given.config, now) {
-            self.attempts.end(id, AttemptOutcome::Failed(failure), now);
-            self.outbox.push_back(Output::Cancel { id });
-            self.permit.give();
+            self.cancel(id, AttemptOutcome::Failed(failure), now);
         }
     }
 
@@ -359,9 +357,15 @@ impl Race {
     fn cancel_all_but(&mut self, kept: Option<AttemptId>, now: Instant) {
         let others: Vec<_> = self.attempts.in_flight().filter(|id| Some(*id) != kept).collect();
         for id in others {
-            self.attempts.end(id, AttemptOutcome::Cancelled, now);
-            self.outbox.push_back(Output::Cancel { id });
+            self.cancel(id, AttemptOutcome::Cancelled, now);
         }
+    }
+
+    /// Drops an attempt, which hands its permit on.
+    fn cancel(&mut self, id: AttemptId, outcome: AttemptOutcome, now: Instant) {
+        self.attempts.end(id, outcome, now);
+        self.outbox.push_back(Output::Cancel { id });
+        self.permit.give();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
-use crate::origin::Origin;
+use crate::origin::{Host, Origin};
 use crate::race::{AttemptId, Environment, Family, Input, Lesson, Outcome, Output, QueryId, Race, Rtt};
 use crate::report::{AttemptOutcome, FailureKind, Report};
 use crate::resolve::{Names, QueryKind, ResolveErrorKind};
@@ -112,7 +112,7 @@ impl Watched {
 
     fn note(&mut self, input: &Input, now: Instant) {
         match *input {
-            // The first query of a host with fixed addresses is never asked.
+            // The first query of a name with fixed addresses is never asked.
             Input::Answer { id, ref result } => {
                 let nonexistent = matches!(result, Err(error) if error.kind() == ResolveErrorKind::NxDomain);
                 let index = id.0.checked_sub(self.unasked());
@@ -148,9 +148,10 @@ impl Watched {
         }
     }
 
-    /// The queries whose answer was at hand: the first one of a host with fixed addresses.
-    fn unasked(&self) -> usize {
-        usize::from(matches!(self.environment.names, Names::Fixed(_)))
+    /// The queries whose answer was at hand: the first one of a name with fixed addresses.
+    pub(super) fn unasked(&self) -> usize {
+        let is_name = matches!(self.race.origin().host(), Host::Name(_));
+        usize::from(is_name && matches!(self.environment.names, Names::Fixed(_)))
     }
 
     fn in_flight(&mut self, id: AttemptId) -> Option<&mut Seen> {

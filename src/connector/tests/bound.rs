@@ -1,11 +1,14 @@
 //! A bound on the attempts of all connects together.
 
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::support::{Step, World, addr};
+use super::support::{Log, Step, World, addr};
 use crate::report::FailureKind;
 
 fn ms(ms: u64) -> Duration {
@@ -106,4 +109,76 @@ async fn a_connect_that_waits_hears_answers_and_its_timeout() {
     let error = impatient.err().unwrap();
     assert!(error.is_timeout(), "{error}");
     assert_eq!(error.report().unwrap().elapsed(), ms(75));
+}
+
+/// While there are permits nothing gives way, however late the next address comes.
+#[tokio::test(start_paused = true)]
+async fn nothing_gives_way_while_there_are_permits() {
+    let world = World::new().a(0, "4a").aaaa(3000, "6a").good("4a", 3100, 30).silent("6a").bounded(2);
+    let (socket, report) = world.connect().await.unwrap();
+    assert_eq!((socket.addr, report.attempts().len()), (addr("4a"), 2), "{report}");
+}
+
+/// Who waits goes on when the socket is closed, not before.
+#[tokio::test(start_paused = true)]
+async fn a_permit_is_given_back_once_the_socket_is_closed() {
+    struct OpenWhenWoken(Log, Mutex<Vec<usize>>);
+    impl Wake for OpenWhenWoken {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0.open_sockets());
+        }
+    }
+    let world = good().silent("6a").bounded(1);
+    let woken = Arc::new(OpenWhenWoken(world.log.clone(), Mutex::default()));
+    let mut holder = Box::pin(world.clone().connect());
+    assert!(timeout(ms(10), &mut holder).await.is_err());
+    let mut waiter = pin!(world.connect());
+    assert!(waiter.as_mut().poll(&mut Context::from_waker(&woken.clone().into())).is_pending());
+    woken.1.lock().unwrap().clear();
+    drop(holder);
+    assert_eq!(*woken.1.lock().unwrap(), [0]);
+}
+
+/// Whatever becomes of connects, no more attempts are in flight than the bound says, and none of its permits is lost.
+#[tokio::test(start_paused = true)]
+async fn the_bound_holds_for_connects_of_all_kinds() {
+    for bound in [1, 3, 10] {
+        let shared = World::new().bounded(bound);
+        let connects = (0..200u64).map(|n| {
+            let mut world = World::new().a(n * 7 % 400, "4a 4b").aaaa(n * 13 % 3000, "6a 6b");
+            for (index, name) in (0u64..).zip(["6a", "6b", "4a", "4b"]) {
+                let time = (n + 1) * (index + 3) * 37 % 900;
+                let refused = Step::Fail(FailureKind::Refused);
+                world = match (n + index) % 5 {
+                    0 => world.silent(name),
+                    1 => world.path(name, (time, refused), (0, Step::Ok)),
+                    2 => world.path(name, (time, Step::Ok), (time, refused)),
+                    3 => world.path(name, (time, Step::Ok), (5 * time, Step::Ok)),
+                    _ => world.path(name, (3 * time, Step::Ok), (time, Step::Ok)),
+                };
+            }
+            world
+                .config
+                .attempt_timeout(n.is_multiple_of(3).then(|| ms(300 + n)))
+                .connect_timeout(Some(ms(50 * (n + 1))));
+            (world.bound, world.log) = (shared.bound.clone(), shared.log.clone());
+            async move {
+                sleep(ms(n * 29 % 2000)).await;
+                // Some are dropped, and what is handed out goes at once.
+                _ = timeout(ms(n * 101 % 5000), world.connect()).await;
+            }
+        });
+        join_all(connects).await;
+        let (mut open, mut most) = (0, 0);
+        for line in shared.log.lines() {
+            if line.contains("syn") {
+                open += 1;
+                most = usize::max(most, open);
+            } else {
+                open -= 1;
+            }
+        }
+        assert_eq!((open, most), (0, bound));
+        assert_eq!(shared.bound.unwrap().available_permits(), bound);
+    }
 }

@@ -31,13 +31,20 @@ fn known(setup: &mut Setup, prefixes: &[&str]) {
     setup.config.nat64(Nat64::Prefixes(prefixes));
 }
 
+/// So does a name that stands for it.
+///
 /// Proves: N64-7, N64-12
 #[test]
 fn a_literal_without_a_route_goes_through_the_prefix() {
-    let mut scene = Scene::over("4a");
-    scene.expect("start 4a").no_route("4a").expect(ASKED);
-    scene.at(30).answer(Aaaa, WELL_KNOWN).expect(&format!("start {THROUGH_WELL_KNOWN}"));
-    scene.at(50).tcp(THROUGH_WELL_KNOWN).expect(&format!("won {THROUGH_WELL_KNOWN}"));
+    for (uri, at_hand) in [("http://198.18.0.1/", ""), ("http://host.test/", "4a")] {
+        let mut scene = Scene::with(|setup| {
+            setup.uri = uri.to_owned();
+            setup.fixed(at_hand);
+        });
+        scene.expect("start 4a").no_route("4a").expect(ASKED);
+        scene.at(30).answer(Aaaa, WELL_KNOWN).expect(&format!("start {THROUGH_WELL_KNOWN}"));
+        scene.at(50).tcp(THROUGH_WELL_KNOWN).expect(&format!("won {THROUGH_WELL_KNOWN}"));
+    }
 }
 
 /// Proves: N64-12

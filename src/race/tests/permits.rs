@@ -128,3 +128,64 @@ fn a_race_that_waits_for_a_permit_is_not_over() {
     scene.permit().at(300).fail("6a", Refused).at(5000).expect_log(["0 permit", "0 start 6a", "250 permit"]);
     scene.permit().expect("start 4a").fail("4a", Refused).expect("failed");
 }
+
+/// So does one whose handshake the records forbid: otherwise the race would wait for a permit that nobody owes it.
+#[test]
+fn an_attempt_that_may_not_shake_hands_hands_its_permit_on() {
+    let mut scene = Scene::with(|setup| {
+        setup.ech().bounded();
+    });
+    scene.expect("query HTTPS, query AAAA, query A").answer(Aaaa, "6a").answer(A, "4a").at(50).expect("permit");
+    scene.permit().expect("start 6a").at(300).expect("permit").services("1 svc.test. ech=one");
+    scene.expect("query AAAA svc.test., query A svc.test.").answer_of("svc.test.", Aaaa, "6b").at(320).tcp("6a");
+    scene.expect("cancel 6a, start 6b");
+}
+
+/// And one that is given up as the choice has fallen: what was chosen may have to be tried once more.
+#[test]
+fn an_attempt_that_is_given_up_leaves_no_permit_to_wait_for() {
+    let mut scene = Scene::with(|setup| {
+        setup.ech().bounded();
+        setup.config.race_tls(false);
+    });
+    scene.services("1 . ech=one").answer(Aaaa, "6a 6b").answer(A, "4a").permit().at(250).permit().at(510).expect_log([
+        "0 query HTTPS",
+        "0 query AAAA",
+        "0 query A",
+        "0 permit",
+        "0 start 6a",
+        "250 permit",
+        "250 start 4a",
+        "500 permit",
+    ]);
+    scene.tcp("6a").expect("cancel 4a, handshake 6a by one").at(600).reject("6a", Some("two")).expect("permit");
+    scene.permit().expect("start 6a").at(620).tcp("6a").expect("handshake 6a by two");
+}
+
+/// It gives way to what is due, not to what has yet to wait for a better answer.
+#[test]
+fn nothing_gives_way_to_an_attempt_that_is_not_due() {
+    let mut scene = Scene::with(|setup| {
+        setup.bounded().unreachable("6c");
+        setup.config.resolution_delay(ms(5000));
+    });
+    scene.answer(Aaaa, "6a 6b").permit().at(1000).answer(Aaaa, "6a 6c").at(5000).expect_log([
+        "0 query AAAA",
+        "0 query A",
+        "0 permit",
+        "0 start 6a",
+        "250 permit",
+        "5000 cancel 6a",
+        "5000 start 6c",
+    ]);
+}
+
+/// It was not given the time that the winner needed, so nothing is known of its address.
+#[test]
+fn an_attempt_that_gave_way_early_was_not_silent() {
+    for (won, lessons) in [(4100, ["4a reached"].as_slice()), (3900, &["6a silent", "4a reached"])] {
+        let mut scene = bounded("6a 4a");
+        scene.permit().at(won).tcp("4a");
+        assert_eq!(scene.lessons, lessons);
+    }
+}

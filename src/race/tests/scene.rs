@@ -10,7 +10,7 @@ use super::setup::{HOST, Setup};
 use crate::origin::Origin;
 use crate::race::{AttemptId, Input, Known, Lesson, Outcome, Output, Probed, QueryId, Source, Watched};
 use crate::report::{EchRejection, Failure, FailureKind, Report};
-use crate::resolve::{Answer, Names, QueryKind, ResolveError, ResolveErrorKind};
+use crate::resolve::{Answer, QueryKind, ResolveError, ResolveErrorKind};
 
 pub(super) struct Scene {
     race: Watched,
@@ -20,8 +20,6 @@ pub(super) struct Scene {
     port: u16,
     sources: Vec<(SocketAddr, Option<Source>)>,
     known: Vec<(SocketAddr, Known)>,
-    /// Queries that the race has not had to ask: that for fixed addresses.
-    unasked: usize,
     /// What the race has learned: `"6a silent"`.
     pub(super) lessons: Vec<String>,
     log: Vec<(u64, String)>,
@@ -73,9 +71,7 @@ impl Scene {
         change(&mut setup);
         let origin = Origin::from_uri(&setup.uri.parse().unwrap()).unwrap();
         let base = Instant::now();
-        let unasked = usize::from(matches!(setup.environment.names, Names::Fixed(_)));
         let mut scene = Self {
-            unasked,
             port: origin.port(),
             race: Watched::new(origin, setup.environment, setup.config, base),
             base,
@@ -171,14 +167,14 @@ impl Scene {
     /// Answers the last query of that kind.
     pub(super) fn reply(&mut self, kind: QueryKind, result: Result<Answer, ResolveError>) -> &mut Self {
         let id = self.queries.iter().rposition(|(_, asked)| *asked == kind).expect("it was asked");
-        self.input(Input::Answer { id: QueryId(self.unasked + id), result })
+        self.input(Input::Answer { id: QueryId(self.race.unasked() + id), result })
     }
 
     /// Answers the query of that kind for `name`.
     pub(super) fn reply_of(&mut self, name: &str, kind: QueryKind, result: Result<Answer, ResolveError>) -> &mut Self {
         let is_it = |(asked, its): &(Arc<str>, QueryKind)| **asked == *name && *its == kind;
         let id = self.queries.iter().position(is_it).unwrap_or_else(|| panic!("{kind} of {name} was not asked"));
-        self.input(Input::Answer { id: QueryId(self.unasked + id), result })
+        self.input(Input::Answer { id: QueryId(self.race.unasked() + id), result })
     }
 
     /// Answers the query for the addresses of `name`.
