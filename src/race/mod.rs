@@ -270,8 +270,7 @@ impl Race {
         }
         let ech = self.ech(id, self.attempts.get(id)).cloned();
         if ech.is_none() && self.retries.of(id).is_none() && self.resolution.relies_on_ech() {
-            self.attempts.end(id, AttemptOutcome::Failed(Failure::new(FailureKind::Tls, MISLED)), now);
-            return self.outbox.push_back(Output::Cancel { id });
+            return self.cancel(id, AttemptOutcome::Failed(Failure::new(FailureKind::Tls, MISLED)), now);
         }
         if !self.given.config.race_tls {
             self.committed = true;
@@ -326,9 +325,7 @@ impl Race {
             return;
         }
         for (id, failure) in self.attempts.expired(&self.given.config, now) {
-            self.attempts.end(id, AttemptOutcome::Failed(failure), now);
-            self.outbox.push_back(Output::Cancel { id });
-            self.permit.give();
+            self.cancel(id, AttemptOutcome::Failed(failure), now);
         }
     }
 
@@ -354,9 +351,15 @@ impl Race {
     fn cancel_all_but(&mut self, kept: Option<AttemptId>, now: Instant) {
         let others: Vec<_> = self.attempts.in_flight().filter(|id| Some(*id) != kept).collect();
         for id in others {
-            self.attempts.end(id, AttemptOutcome::Cancelled, now);
-            self.outbox.push_back(Output::Cancel { id });
+            self.cancel(id, AttemptOutcome::Cancelled, now);
         }
+    }
+
+    /// Ends an attempt of itself. If a permit is waited for, it is this one's now.
+    fn cancel(&mut self, id: AttemptId, outcome: AttemptOutcome, now: Instant) {
+        self.attempts.end(id, outcome, now);
+        self.outbox.push_back(Output::Cancel { id });
+        self.permit.give();
     }
 }
 

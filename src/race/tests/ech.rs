@@ -281,3 +281,23 @@ fn without_tls_nothing_is_required() {
     });
     scene.expect_start("6a");
 }
+
+/// Whoever is in flight has a permit, and who ends leaves it to the next.
+#[test]
+fn an_attempt_that_ends_before_tls_hands_its_permit_on() {
+    let mut scene = asked(|setup| _ = setup.bounded());
+    scene.answer(Aaaa, "6a 6b").nodata(A).at(50).expect("permit").permit().expect_start("6a");
+    scene.at(300).expect("permit").services("1 . port=8443 ech=one").expect("");
+    scene.at(310).tcp("6a").expect("cancel 6a, start 6a:8443");
+}
+
+/// So do those that the choice leaves behind: the retry needs one.
+#[test]
+fn a_retry_after_the_choice_gets_its_permit() {
+    let mut scene = asked(|setup| _ = setup.bounded().config.race_tls(false));
+    scene.services("1 . ech=old").answer(Aaaa, "6a 6b 6c").nodata(A).expect("permit").permit().expect_start("6a");
+    scene.at(250).expect("permit").permit().expect_start("6b").at(500).expect("permit");
+    scene.at(510).tcp("6a").expect("cancel 6b, handshake 6a by old");
+    scene.at(530).reject("6a", Some("new")).expect("permit").permit().expect_start("6a");
+    scene.at(540).tcp("6a").expect("handshake 6a by new");
+}
