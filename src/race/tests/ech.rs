@@ -301,3 +301,14 @@ fn a_retry_after_the_choice_gets_its_permit() {
     scene.at(530).reject("6a", Some("new")).expect("permit").permit().expect_start("6a");
     scene.at(540).tcp("6a").expect("handshake 6a by new");
 }
+
+/// The target of a record may have the very address that was found first, and its answer come after TCP is up.
+#[test]
+fn an_address_that_turns_out_to_be_the_targets_is_tried_again() {
+    let mut scene = asked(|_| {});
+    scene.answer(Aaaa, "6a").nodata(A).at(50).expect_start("6a");
+    scene.at(60).services("1 svc.test. ech=one").expect("query AAAA svc.test., query A svc.test.");
+    scene.at(70).tcp("6a").expect("cancel 6a");
+    scene.at(80).answer_of("svc.test.", Aaaa, "6a").nodata_of("svc.test.", A).expect_start("6a");
+    scene.at(90).tcp("6a").expect("handshake 6a by one").tls("6a").expect("won 6a");
+}
