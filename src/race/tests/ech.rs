@@ -6,6 +6,7 @@ use crate::config::Pacing;
 use crate::race::Outcome;
 use crate::report::{AttemptOutcome, FailureKind};
 use crate::resolve::QueryKind::{A, Aaaa, Https};
+use crate::resolve::{ResolveError, ResolveErrorKind};
 
 use FailureKind::{Refused, TimedOut, Tls};
 
@@ -311,4 +312,22 @@ fn an_address_that_turns_out_to_be_the_targets_is_tried_again() {
     scene.at(70).tcp("6a").expect("cancel 6a");
     scene.at(80).answer_of("svc.test.", Aaaa, "6a").nodata_of("svc.test.", A).expect_start("6a");
     scene.at(90).tcp("6a").expect("handshake 6a by one").tls("6a").expect("won 6a");
+}
+
+/// The answer that tells of the NAT64 is none for the host.
+#[test]
+fn where_it_is_required_of_a_host_that_does_not_exist_that_is_the_end() {
+    let mut scene = Scene::with(|setup| {
+        setup.ech_required().environment.ask.v4 = false;
+    });
+    scene.expect("query HTTPS, query AAAA, query AAAA ipv4only.arpa.");
+    scene.answer_of("ipv4only.arpa.", Aaaa, "64:ff9b::c000:aa").expect("query A").nxdomain(A).nodata(Https);
+    scene.reply_of(HOST, Aaaa, Err(ResolveError::new(ResolveErrorKind::NxDomain, "none"))).expect("failed");
+}
+
+/// It comes with ECH, but may not be dialled.
+#[test]
+fn where_it_is_required_what_is_denied_is_not_what_is_missing() {
+    let mut scene = required();
+    scene.answer(Aaaa, "6a").nodata(A).services("1 . port=22 ech=one").expect("failed");
 }
