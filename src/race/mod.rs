@@ -242,6 +242,7 @@ impl Race {
             queries: self.resolution.report_queries(self.started),
             attempts,
             elapsed: end - self.started,
+            relies_on_ech: self.resolution.relies_on_ech(),
         }
     }
 
