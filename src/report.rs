@@ -331,7 +331,8 @@ impl fmt::Display for FailureKind {
 /// A server's rejection of Encrypted Client Hello: the error of its [`Failure`].
 #[derive(Clone, Debug)]
 pub(crate) struct EchRejection {
-    /// An `ECHConfigList` to try again with; none if the server has turned ECH off.
+    /// An `ECHConfigList` to try again with. If none of it is of use the server has turned ECH off, of which it has proved to
+    /// have the right.
     pub(crate) retry_configs: Option<Arc<[u8]>>,
 }
 

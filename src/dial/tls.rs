@@ -58,6 +58,12 @@ impl TlsTarget {
         handshake.await.map_err(handshake_failure)
     }
 
+    /// Whether it shakes hands with these ECH configurations, or without any.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn can_do(&self, ech: Option<&[u8]>) -> bool {
+        ech.is_some() || !self.requires_ech
+    }
+
     #[cfg(feature = "aws-lc-rs")]
     fn with_ech(&self, configs: &[u8]) -> Result<Arc<ClientConfig>, Failure> {
         let ech = self.ech.as_ref().ok_or_else(no_ech)?;

@@ -175,6 +175,25 @@ async fn a_connection_that_the_records_do_not_cover_sends_no_hello() {
     assert_eq!((scene.host.server().accepted(), scene.host.server().stray_bytes()), (1, 0));
 }
 
+/// It is once more for who may go on without alone.
+#[cfg(feature = "reachability")]
+#[tokio::test]
+async fn a_check_tries_again_as_a_connect_does() {
+    for (ech, tries) in [(Ech::On, 4), (Ech::Required, 2)] {
+        let Some(alone) = Alone::open(Manner::Disabled).await else { return };
+        alone.publish(records([HttpsRecord::new(1, HOST).ech(alone.server.configs())]));
+        let dns = HickoryResolver::with_name_servers([alone.host.dns.addr()]);
+        let mut checker = Checker::new(builder(&alone.host).config(settings(ech)), dns).unwrap();
+        checker.drill(false).ping(false).dns_details(false);
+        let check = checker.check(&alone.uri().parse().unwrap()).await.unwrap();
+        let fault = check.addresses[0].probe.fault.as_ref().map(ToString::to_string);
+        assert_eq!(fault.is_some(), ech == Ech::Required, "{fault:?}");
+        assert!(fault.is_none_or(|fault| fault.contains("turned ECH off")));
+        // The user's connect, and the address on its own.
+        assert_eq!(alone.server.handshakes(tries).await.len(), tries);
+    }
+}
+
 /// One configuration that nobody has the key of: X25519, HKDF-SHA256, AES-128-GCM.
 #[cfg(feature = "reachability")]
 fn config_list() -> Vec<u8> {

@@ -81,7 +81,8 @@ pub(super) fn rejection(error: &Error) -> Option<EchRejection> {
     let Error::PeerIncompatible(PeerIncompatible::ServerRejectedEncryptedClientHello(configs)) = error else {
         return None;
     };
-    Some(EchRejection { retry_configs: configs.as_ref().map(|configs| configs.get_encoding().into()) })
+    let given = configs.as_ref().map(Codec::get_encoding);
+    Some(EchRejection { retry_configs: given.filter(|configs| is_usable(configs)).map(Into::into) })
 }
 
 #[cfg(test)]
@@ -125,6 +126,8 @@ pub(super) mod tests {
         let rejected = |configs| PeerIncompatible::ServerRejectedEncryptedClientHello(configs).into();
         assert_eq!(rejection(&rejected(Some(configs))).unwrap().retry_configs.as_deref(), Some(&list[..]));
         assert!(rejection(&rejected(None)).unwrap().retry_configs.is_none());
+        let of_no_use = Vec::read_bytes(&config_list([0xfe, 0x0a])).unwrap();
+        assert!(rejection(&rejected(Some(of_no_use))).unwrap().retry_configs.is_none());
         assert!(rejection(&Error::DecryptError).is_none());
     }
 }
