@@ -91,8 +91,17 @@ pub(super) mod tests {
 
     /// One configuration: X25519, HKDF-SHA256, AES-128-GCM, for public.test.
     pub(in super::super) fn config_list(version: [u8; 2]) -> Vec<u8> {
-        let mut contents = vec![7, 0x00, 0x20, 0x00, 0x20];
-        contents.extend([9; 32]);
+        list_of(version, &[9; 32])
+    }
+
+    pub(in super::super) fn config_list_by_key(key: &[u8]) -> Vec<u8> {
+        list_of([0xfe, 0x0d], key)
+    }
+
+    fn list_of(version: [u8; 2], key: &[u8]) -> Vec<u8> {
+        let mut contents = vec![7, 0x00, 0x20];
+        contents.extend(u16::try_from(key.len()).unwrap().to_be_bytes());
+        contents.extend(key);
         contents.extend([0, 4, 0, 1, 0, 1, 0, 11]);
         contents.extend(b"public.test");
         contents.extend([0, 0]);
