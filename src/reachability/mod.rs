@@ -136,7 +136,8 @@ impl Checker {
         Ok(Self { connector, dns, drill: true, ping: true, dns_details: true, time_limit: None, via })
     }
 
-    /// Whether to find out what a broken family would cost, which connects to the site up to twelve times.
+    /// Whether to find out what a broken family would cost, which connects to the site up to twelve times. The older ones of
+    /// the clients know nothing of ECH, and show the name of the site to the network.
     ///
     /// Default is true.
     pub fn drill(&mut self, drill: bool) -> &mut Self {
