@@ -283,11 +283,14 @@ impl Race {
     }
 
     /// The ECH configurations of an attempt: those that its hello left with, or would leave with now. An address that the
-    /// records do not lead to any more keeps those that it came with, as its hello would show the name.
+    /// records do not lead to any more keeps those that it came with, as its hello would show the name; so does one that
+    /// ended between TCP and TLS.
     fn ech<'a>(&'a self, id: AttemptId, attempt: &'a AttemptReport) -> Option<&'a Arc<[u8]>> {
         match self.retries.of(id) {
             Some(retry) => retry.ech.as_ref(),
-            None if attempt.handshake.is_some() => attempt.ech.as_ref(),
+            None if attempt.handshake.is_some() || attempt.tcp.is_some() && attempt.ended.is_some() => {
+                attempt.ech.as_ref()
+            }
             None => self.resolution.ech(attempt.addr).or(attempt.ech.as_ref()),
         }
     }

@@ -310,6 +310,8 @@ fn an_address_that_turns_out_to_be_the_targets_is_tried_again() {
     scene.at(70).tcp("6a").expect("cancel 6a");
     scene.at(80).answer_of("svc.test.", Aaaa, "6a").nodata_of("svc.test.", A).expect_start("6a");
     scene.at(90).tcp("6a").expect("handshake 6a by one").tls("6a").expect("won 6a");
+    let told: Vec<_> = scene.report().attempts().iter().map(|attempt| attempt.has_ech()).collect();
+    assert_eq!(told, [false, true]);
 }
 
 /// The answer that tells of the NAT64 is none for the host.
