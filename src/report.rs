@@ -23,11 +23,14 @@ pub struct Report {
     pub(crate) queries: Vec<QueryReport>,
     pub(crate) attempts: Vec<AttemptReport>,
     pub(crate) elapsed: Duration,
+    /// Whether at the end no handshake could begin without ECH.
+    pub(crate) relies_on_ech: bool,
 }
 
 impl Report {
     pub(crate) fn new(origin: Origin) -> Self {
-        Self { origin, queries: Vec::new(), attempts: Vec::new(), elapsed: Duration::ZERO }
+        let (queries, attempts) = (Vec::new(), Vec::new());
+        Self { origin, queries, attempts, elapsed: Duration::ZERO, relies_on_ech: false }
     }
 
     /// What was connected to.
@@ -328,7 +331,8 @@ impl fmt::Display for FailureKind {
 /// A server's rejection of Encrypted Client Hello: the error of its [`Failure`].
 #[derive(Clone, Debug)]
 pub(crate) struct EchRejection {
-    /// An `ECHConfigList` to try again with; none if the server has turned ECH off.
+    /// An `ECHConfigList` to try again with. If none of it is of use the server has turned ECH off, of which it has proved to
+    /// have the right.
     pub(crate) retry_configs: Option<Arc<[u8]>>,
 }
 

@@ -48,7 +48,8 @@ impl TlsTarget {
             None if self.requires_ech => return Err(no_ech()),
             None => self.config,
         };
-        let mut status = EchStatus::NotOffered;
+        // It stays so where no hello can be made, which the handshake tells.
+        let mut status = EchStatus::Offered;
         let note = |connection: &mut rustls::ClientConnection| status = connection.ech_status();
         let handshake = TlsConnector::from(config).connect_with(self.server_name, tcp, note);
         // Nothing has been sent yet.
@@ -56,6 +57,12 @@ impl TlsTarget {
             return Err(Failure::new(FailureKind::Tls, "the TLS configuration that was made for ECH does without it"));
         }
         handshake.await.map_err(handshake_failure)
+    }
+
+    /// Whether it shakes hands with these ECH configurations, or without any.
+    #[cfg(feature = "reachability")]
+    pub(crate) fn can_do(&self, ech: Option<&[u8]>) -> bool {
+        ech.is_some() || !self.requires_ech
     }
 
     #[cfg(feature = "aws-lc-rs")]
@@ -109,7 +116,7 @@ impl TlsClient {
         }
     }
 
-    /// TLS that can do ECH.
+    /// TLS that can do ECH, unless it is without TLS 1.3.
     pub(crate) fn by_recipe(
         recipe: Recipe,
         alpn: Alpn,
@@ -117,7 +124,12 @@ impl TlsClient {
     ) -> Result<Self, rustls::Error> {
         let client = Self::new(Arc::new(recipe(None)?), alpn, server_names);
         #[cfg(feature = "aws-lc-rs")]
-        let client = Self { ech: Some(Arc::new(EchConfigs::new(recipe, client.config.clone()))), ..client };
+        let client = {
+            let mut suites = client.config.crypto_provider().cipher_suites.iter();
+            let has_tls13 = suites.any(|suite| suite.tls13().is_some());
+            let ech = has_tls13.then(|| Arc::new(EchConfigs::new(recipe, client.config.clone())));
+            Self { ech, ..client }
+        };
         Ok(client)
     }
 

@@ -108,11 +108,16 @@ impl Attempts {
 
     /// Whether `addr` has had its attempt.
     pub(super) fn is_over(&self, addr: SocketAddr) -> bool {
-        self.list.iter().any(|attempt| attempt.addr == addr && !attempt.is_in_flight())
+        self.of(addr).any(|attempt| !attempt.is_in_flight())
     }
 
     pub(super) fn contains(&self, addr: SocketAddr) -> bool {
-        self.list.iter().any(|attempt| attempt.addr == addr)
+        self.of(addr).next().is_some()
+    }
+
+    /// Not those that ended before TLS: it may turn out that records lead to `addr` after all.
+    fn of(&self, addr: SocketAddr) -> impl Iterator<Item = &AttemptReport> {
+        self.list.iter().filter(move |attempt| attempt.addr == addr && !attempt.was_misled())
     }
 
     /// The attempts whose time is up at `now`, with the failure that stands for it.
@@ -260,6 +265,14 @@ impl AttemptReport {
     fn never_left(&self) -> bool {
         self.tcp.is_none()
             && matches!(&self.outcome, AttemptOutcome::Failed(failure) if failure.kind() == FailureKind::Local)
+    }
+
+    /// Whether records came that did not lead here, so that TLS never began.
+    fn was_misled(&self) -> bool {
+        let is_tls = |failure: &Failure| failure.kind() == FailureKind::Tls;
+        self.tcp.is_some()
+            && self.handshake.is_none()
+            && matches!(&self.outcome, AttemptOutcome::Failed(failure) if is_tls(failure))
     }
 
     /// `won` is how long the handshake of the winner took, if there is one, `patience` how long silence is no news.

@@ -247,6 +247,7 @@ impl Race {
             queries: self.resolution.report_queries(self.started),
             attempts,
             elapsed: end - self.started,
+            relies_on_ech: self.resolution.relies_on_ech(),
         }
     }
 
@@ -275,8 +276,7 @@ impl Race {
         }
         let ech = self.ech(id, self.attempts.get(id)).cloned();
         if ech.is_none() && self.retries.of(id).is_none() && self.resolution.relies_on_ech() {
-            let failure = Failure::new(FailureKind::Tls, MISLED);
-            return self.cancel(id, AttemptOutcome::Failed(failure), now);
+            return self.cancel(id, AttemptOutcome::Failed(Failure::new(FailureKind::Tls, MISLED)), now);
         }
         if !self.given.config.race_tls {
             self.committed = true;
@@ -288,11 +288,14 @@ impl Race {
     }
 
     /// The ECH configurations of an attempt: those that its hello left with, or would leave with now. An address that the
-    /// records do not lead to any more keeps those that it came with, as its hello would show the name.
+    /// records do not lead to any more keeps those that it came with, as its hello would show the name; so does one that
+    /// ended between TCP and TLS.
     fn ech<'a>(&'a self, id: AttemptId, attempt: &'a AttemptReport) -> Option<&'a Arc<[u8]>> {
         match self.retries.of(id) {
             Some(retry) => retry.ech.as_ref(),
-            None if attempt.handshake.is_some() => attempt.ech.as_ref(),
+            None if attempt.handshake.is_some() || attempt.tcp.is_some() && attempt.ended.is_some() => {
+                attempt.ech.as_ref()
+            }
             None => self.resolution.ech(attempt.addr).or(attempt.ech.as_ref()),
         }
     }
@@ -361,7 +364,7 @@ impl Race {
         }
     }
 
-    /// Drops an attempt, which hands its permit on.
+    /// Ends an attempt of itself. If a permit is waited for, it is this one's now.
     fn cancel(&mut self, id: AttemptId, outcome: AttemptOutcome, now: Instant) {
         self.attempts.end(id, outcome, now);
         self.outbox.push_back(Output::Cancel { id });

@@ -73,6 +73,8 @@ enum Fate {
     /// It failed before a packet could leave: its slot is free again.
     NeverLeft,
     Cancelled,
+    /// Dropped between TCP and TLS, where records may forbid the handshake.
+    Misled,
     /// Dropped when its own timeout and something else may both have been the cause.
     Dropped,
 }
@@ -228,15 +230,18 @@ impl Watched {
             }
             Output::Cancel { id } => {
                 let with_ech = self.environment.ech.is_some();
-                let due = self.is_due(id, now);
+                let is_due = self.is_due(id, now);
                 if self.permit == Permit::Asked {
                     self.permit = Permit::Given;
                 }
                 let seen = self.in_flight(id).expect("only what is in flight is cancelled");
-                // Records that came after TCP may forbid the handshake.
-                let due = due || with_ech && seen.tcp.is_some() && seen.handshake.is_none();
-                seen.fate = Some(if due { Fate::Dropped } else { Fate::Cancelled });
-                self.dropped_early |= !due;
+                let fate = match with_ech && seen.tcp.is_some() && seen.handshake.is_none() {
+                    true => Fate::Misled,
+                    false if is_due => Fate::Dropped,
+                    false => Fate::Cancelled,
+                };
+                seen.fate = Some(fate);
+                self.dropped_early |= fate == Fate::Cancelled;
             }
             Output::Learned { addr, lesson } => self.judge_lesson(addr, lesson, now),
             Output::Wait(until) => {
@@ -265,7 +270,7 @@ impl Watched {
         if let Some(id) = self.committed.take() {
             assert_eq!(self.attempts[id.0].fate, Some(Fate::Rejected), "{addr} starts after the choice has fallen");
         }
-        let earlier = self.attempts.iter().filter(|seen| seen.addr == addr);
+        let earlier = self.attempts.iter().filter(|seen| seen.addr == addr && seen.fate != Some(Fate::Misled));
         let may_retry = earlier.clone().count() == 1 && earlier.clone().all(|seen| seen.fate == Some(Fate::Rejected));
         assert!(may_retry || earlier.clone().count() == 0, "{addr} starts twice");
         assert!(self.environment.dial.contains(Family::of(addr)), "{addr} is of a family that is not dialled");
@@ -351,9 +356,9 @@ impl Watched {
             let agrees = match (told.outcome(), seen.fate.expect("it has ended")) {
                 (AttemptOutcome::Won, fate) => fate == Fate::Won,
                 (AttemptOutcome::Failed(_), fate) => {
-                    matches!(fate, Fate::Failed | Fate::Rejected | Fate::NeverLeft | Fate::Dropped)
+                    matches!(fate, Fate::Failed | Fate::Rejected | Fate::NeverLeft | Fate::Misled | Fate::Dropped)
                 }
-                (AttemptOutcome::Cancelled, fate) => matches!(fate, Fate::Cancelled | Fate::Dropped),
+                (AttemptOutcome::Cancelled, fate) => matches!(fate, Fate::Cancelled | Fate::Misled | Fate::Dropped),
                 _ => false,
             };
             assert!(agrees, "{}: {:?}, but seen {:?}", told.addr(), told.outcome(), seen.fate);

@@ -12,6 +12,7 @@ use super::route::{Ending, Name, Route};
 use super::services::Binding;
 use super::translation::Translation;
 use crate::config::Config;
+use crate::nat64::WELL_KNOWN_NAME;
 use crate::origin::Host;
 use crate::report::{AttemptReport, QueryReport};
 use crate::resolve::{Answer, Names, QueryKind, ResolveError, ResolveErrorKind, is_same_name};
@@ -212,10 +213,12 @@ impl Resolution {
         self.derived.relies_on_ech
     }
 
-    /// Whether the host has addresses, whatever may be done with them.
+    /// Whether the host has addresses, of which none is denied.
     pub(super) fn has_addresses(&self, given: &Given) -> bool {
-        matches!(given.origin.host(), Host::Address { .. })
-            || self.queries.iter().any(|query| !query.addresses().is_empty())
+        let is_of_host = |query: &&Query| !is_same_name(&query.name, WELL_KNOWN_NAME);
+        let is_address = matches!(given.origin.host(), Host::Address { .. });
+        let mut of_host = self.queries.iter().filter(is_of_host);
+        self.denied.is_empty() && (is_address || of_host.any(|query| !query.addresses().is_empty()))
     }
 
     /// Whether nothing may be sent on a connection yet.

@@ -15,15 +15,14 @@ pub(super) struct Retry {
     rejected: AttemptId,
     /// None before it has started.
     id: Option<AttemptId>,
-    /// The configurations that the server gave. If none of them is of use it has turned ECH off, of which it has proved to
-    /// have the right.
+    /// The configurations that the server gave; none if it has turned ECH off.
     pub(super) ech: Option<Arc<[u8]>>,
 }
 
 impl Retries {
     /// Takes in that the server rejected the configuration of an attempt. A second rejection is a plain failure.
     pub(super) fn on_rejection(&mut self, id: AttemptId, rejection: EchRejection, given: &Given) {
-        let ech = rejection.retry_configs.filter(|configs| given.can_use_ech(configs));
+        let ech = rejection.retry_configs;
         if self.of(id).is_none() && (ech.is_some() || !given.requires_ech()) {
             self.list.push(Retry { rejected: id, id: None, ech });
         }

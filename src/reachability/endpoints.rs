@@ -13,7 +13,7 @@ use crate::connector::HappyEyeballsConnector;
 use crate::dial::{Dial, Dialer};
 use crate::error::Error;
 use crate::race::Probed;
-use crate::report::{Failure, FailureKind, Report};
+use crate::report::{AttemptOutcome, AttemptReport, Failure, FailureKind, Report};
 
 /// All that there is to ask and to try.
 pub(super) struct List {
@@ -22,13 +22,23 @@ pub(super) struct List {
     pub(super) is_cut_off: bool,
 }
 
+impl List {
+    /// What began before records came that all have ECH, and to which they do not lead, is left out: it would go no further.
+    fn new(mut report: Report, is_cut_off: bool) -> Self {
+        let is_denied = |attempt: &AttemptReport| matches!(attempt.outcome(), AttemptOutcome::Denied(_));
+        let relies_on_ech = report.relies_on_ech;
+        report.attempts.retain(|attempt| !relies_on_ech || attempt.has_ech() || is_denied(attempt));
+        Self { report, is_cut_off }
+    }
+}
+
 /// By a race in which no packet can leave, so that it asks for all that there is to ask, and tries all that there is to
 /// try, without a pause.
 pub(super) async fn list(connector: &HappyEyeballsConnector, uri: &Uri) -> Result<List, Error> {
     match connector.race(uri, Listing).await {
         Ok((never, _)) => match never {},
         Err(error) => match error.report() {
-            Some(report) => Ok(List { report: Report::clone(report), is_cut_off: error.is_timeout() }),
+            Some(report) => Ok(List::new(Report::clone(report), error.is_timeout())),
             None => Err(error),
         },
     }

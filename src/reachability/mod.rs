@@ -60,7 +60,7 @@ use crate::dial::{Dial, Dialer};
 use crate::error::Error;
 use crate::history::History;
 use crate::origin::{Host, Origin};
-use crate::report::{AttemptOutcome, AttemptReport};
+use crate::report::{AttemptOutcome, AttemptReport, Report};
 use crate::resolve::{HickoryResolver, ResolveError};
 use probe::Request;
 use via::Tunnel;
@@ -136,7 +136,8 @@ impl Checker {
         Ok(Self { connector, dns, drill: true, ping: true, dns_details: true, time_limit: None, via })
     }
 
-    /// Whether to find out what a broken family would cost, which connects to the site up to twelve times.
+    /// Whether to find out what a broken family would cost, which connects to the site up to twelve times. The older ones of
+    /// the clients know nothing of ECH, and show the name of the site to the network.
     ///
     /// Default is true.
     pub fn drill(&mut self, drill: bool) -> &mut Self {
@@ -254,7 +255,7 @@ impl Site<'_> {
         join3(
             dns::lookups(&list, self.checker.dns_details.then_some(&self.checker.dns)),
             join_all(endpoints.iter().map(|endpoint| self.address(endpoint))),
-            join_all(self.checker.via.iter().map(|proxy| self.via(proxy, endpoints))),
+            join_all(self.checker.via.iter().map(|proxy| self.via(proxy, &list.report))),
         )
         .await
     }
@@ -300,17 +301,19 @@ impl Site<'_> {
         self.request(endpoint.ech.as_deref()).send(connect, || FaultClass::Silent).await
     }
 
-    async fn via(&self, proxy: &Proxy, endpoints: &[AttemptReport]) -> ViaCheck {
+    async fn via(&self, proxy: &Proxy, list: &Report) -> ViaCheck {
+        let endpoints = list.attempts();
         let connector = &self.checker.connector.clone().for_proxies();
         let probe = |target: TargetAddr<'static>, ech| async move {
             let tunnel = &Tunnel::new(proxy, connector);
             self.request(ech).send(|| tunnel.open(target.clone()), || tunnel.late()).await
         };
         let by_name = async {
+            let ech = endpoints.iter().find_map(|endpoint| endpoint.ech.as_deref());
+            let shows_name = list.relies_on_ech && ech.is_none();
             match self.origin.host() {
                 // No policy can see where the proxy would go.
-                Host::Name(name) if connector.config().address_policy.is_default() => {
-                    let ech = endpoints.iter().find_map(|endpoint| endpoint.ech.as_deref());
+                Host::Name(name) if connector.config().address_policy.is_default() && !shows_name => {
                     Some(probe(TargetAddr::Domain(name.to_string().into(), self.origin.port()), ech).await)
                 }
                 _ => None,

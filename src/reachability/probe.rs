@@ -143,9 +143,9 @@ where
         Ok(stream) => return Ok(stream),
         Err(failure) => failure,
     };
-    let Some(rejection) = failure.ech_rejection() else { return Err(Fault::of(&failure)) };
-    let again = target.handshake(connect().await?, rejection.retry_configs.as_deref());
-    again.await.map_err(|failure| Fault::of(&failure))
+    let rejection = failure.ech_rejection().map(|rejection| rejection.retry_configs.as_deref());
+    let Some(ech) = rejection.filter(|ech| target.can_do(*ech)) else { return Err(Fault::of(&failure)) };
+    target.handshake(connect().await?, ech).await.map_err(|failure| Fault::of(&failure))
 }
 
 /// An address that refuses what another one of the site serves is at fault. What all refuse is the site's own affair.

@@ -137,7 +137,8 @@ pub struct ViaCheck {
     /// The proxy.
     pub proxy: Proxy,
     /// By the name, which the proxy resolves. `None` where the site has no name, or an
-    /// [`AddressPolicy`](crate::AddressPolicy) would have to see the address.
+    /// [`AddressPolicy`](crate::AddressPolicy) would have to see the address, or where only ECH could hide it and no address
+    /// came with any.
     pub by_name: Option<Probe>,
     /// Each address that was found here and is not denied.
     pub addresses: Vec<(SocketAddr, Probe)>,

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use hickory_server::proto::rr::RecordType;
+#[cfg(feature = "reachability")]
+use hyper_happy_eyeballs::reachability::Checker;
+#[cfg(feature = "reachability")]
+use hyper_happy_eyeballs::resolve::HickoryResolver;
 use hyper_happy_eyeballs::resolve::QueryKind;
 use hyper_happy_eyeballs::{Config, Ech, EchStatus};
 
 use crate::gate::Gate;
-use crate::host::{HOST, Host, V4, faulty};
+use crate::host::{HOST, HTTPS, Host, V4, faulty};
 use crate::lab::{Behaviour, HttpsRecord, Reply};
 use crate::scene::{Alone, Scene, builder, connector, settings};
 use crate::server::{EchServer, Manner, PUBLIC_NAME};
 use crate::support::connect;
-use crate::zone::{LONG, publish, records, set_addresses, tried};
+use crate::zone::{LONG, TARGET, publish, records, set_addresses, tried};
 
 /// The default.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
@@ -134,6 +138,27 @@ async fn on_protected_dns_the_hello_waits_for_the_answer() {
     }
 }
 
+/// Nor does a check of the site, which tries each address on its own, and has found this one before the records.
+///
+/// Proves: ECH-1, ECH-3
+#[cfg(feature = "reachability")]
+#[tokio::test]
+async fn a_check_sends_no_hello_to_whom_the_records_do_not_cover() {
+    let host = Host::with(HTTPS).await;
+    publish(&host, records([HttpsRecord::new(1, TARGET).ech(&config_list())]).after(Duration::from_millis(300)));
+    set_addresses(&host, TARGET, [V4[1]]);
+    let (resolver, gate) = Gate::before(&host, true);
+    gate.open();
+    let dns = HickoryResolver::with_name_servers([host.dns.addr()]);
+    let mut checker = Checker::new(builder(&host).resolver(resolver).config(hasty(Ech::On)), dns).unwrap();
+    checker.drill(false).ping(false).dns_details(false);
+    let check = checker.check(&host.uri("https").parse().unwrap()).await.unwrap();
+    let addrs: Vec<_> = check.addresses.iter().map(|address| address.addr).collect();
+    assert_eq!(addrs, [host.addr(V4[1])]);
+    let hellos = host.server().connections().into_iter().filter(|connection| connection.hello.is_some()).count();
+    assert_eq!(hellos, 0);
+}
+
 /// The connection that is there is to nobody whom the records name: it ends, and no hello has gone by it.
 ///
 /// Proves: ECH-1, ECH-3
@@ -148,4 +173,35 @@ async fn a_connection_that_the_records_do_not_cover_sends_no_hello() {
     assert_eq!(stream.tls_info().unwrap().ech(), EchStatus::Accepted);
     scene.host.server().until(|connections| connections[0].closed).await;
     assert_eq!((scene.host.server().accepted(), scene.host.server().stray_bytes()), (1, 0));
+}
+
+/// It is once more for who may go on without alone.
+#[cfg(feature = "reachability")]
+#[tokio::test]
+async fn a_check_tries_again_as_a_connect_does() {
+    for (ech, tries) in [(Ech::On, 4), (Ech::Required, 2)] {
+        let Some(alone) = Alone::open(Manner::Disabled).await else { return };
+        alone.publish(records([HttpsRecord::new(1, HOST).ech(alone.server.configs())]));
+        let dns = HickoryResolver::with_name_servers([alone.host.dns.addr()]);
+        let mut checker = Checker::new(builder(&alone.host).config(settings(ech)), dns).unwrap();
+        checker.drill(false).ping(false).dns_details(false);
+        let check = checker.check(&alone.uri().parse().unwrap()).await.unwrap();
+        let fault = check.addresses[0].probe.fault.as_ref().map(ToString::to_string);
+        assert_eq!(fault.is_some(), ech == Ech::Required, "{fault:?}");
+        assert!(fault.is_none_or(|fault| fault.contains("turned ECH off")));
+        // The user's connect, and the address on its own.
+        assert_eq!(alone.server.handshakes(tries).await.len(), tries);
+    }
+}
+
+/// One configuration that nobody has the key of: X25519, HKDF-SHA256, AES-128-GCM.
+#[cfg(feature = "reachability")]
+fn config_list() -> Vec<u8> {
+    let mut contents = vec![7, 0, 32, 0, 32];
+    contents.extend([9; 32]);
+    contents.extend([0, 4, 0, 1, 0, 1, 0, 15]);
+    contents.extend(b"public.lab.test");
+    contents.extend([0, 0]);
+    let length = contents.len() as u8;
+    [vec![0, length + 4, 0xfe, 0x0d, 0, length], contents].concat()
 }

@@ -36,6 +36,12 @@ impl Gate {
         (Gated { resolver, gate: gate.clone(), protected }, Self(gate))
     }
 
+    /// Opens for good.
+    #[allow(dead_code)] // the tests of ECH do it
+    pub(crate) fn open(&self) {
+        self.0.add_permits(Semaphore::MAX_PERMITS);
+    }
+
     /// Opens for one query, once TCP is up at the host's server. What `connecting` comes to, which is after that.
     pub(crate) async fn open_after_tcp<T>(&self, host: &Host, connecting: impl Future<Output = T>) -> T {
         self.open_after(host.server().until(|connections| !connections.is_empty()), connecting).await

@@ -81,7 +81,8 @@ pub(super) fn rejection(error: &Error) -> Option<EchRejection> {
     let Error::PeerIncompatible(PeerIncompatible::ServerRejectedEncryptedClientHello(configs)) = error else {
         return None;
     };
-    Some(EchRejection { retry_configs: configs.as_ref().map(|configs| configs.get_encoding().into()) })
+    let given = configs.as_ref().map(Codec::get_encoding);
+    Some(EchRejection { retry_configs: given.filter(|configs| is_usable(configs)).map(Into::into) })
 }
 
 #[cfg(test)]
@@ -90,8 +91,17 @@ pub(super) mod tests {
 
     /// One configuration: X25519, HKDF-SHA256, AES-128-GCM, for public.test.
     pub(in super::super) fn config_list(version: [u8; 2]) -> Vec<u8> {
-        let mut contents = vec![7, 0x00, 0x20, 0x00, 0x20];
-        contents.extend([9; 32]);
+        list_of(version, &[9; 32])
+    }
+
+    pub(in super::super) fn config_list_by_key(key: &[u8]) -> Vec<u8> {
+        list_of([0xfe, 0x0d], key)
+    }
+
+    fn list_of(version: [u8; 2], key: &[u8]) -> Vec<u8> {
+        let mut contents = vec![7, 0x00, 0x20];
+        contents.extend(u16::try_from(key.len()).unwrap().to_be_bytes());
+        contents.extend(key);
         contents.extend([0, 4, 0, 1, 0, 1, 0, 11]);
         contents.extend(b"public.test");
         contents.extend([0, 0]);
@@ -125,6 +135,8 @@ pub(super) mod tests {
         let rejected = |configs| PeerIncompatible::ServerRejectedEncryptedClientHello(configs).into();
         assert_eq!(rejection(&rejected(Some(configs))).unwrap().retry_configs.as_deref(), Some(&list[..]));
         assert!(rejection(&rejected(None)).unwrap().retry_configs.is_none());
+        let of_no_use = Vec::read_bytes(&config_list([0xfe, 0x0a])).unwrap();
+        assert!(rejection(&rejected(Some(of_no_use))).unwrap().retry_configs.is_none());
         assert!(rejection(&Error::DecryptError).is_none());
     }
 }

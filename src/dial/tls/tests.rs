@@ -319,7 +319,24 @@ async fn without_ech_that_is_called_for_nothing_is_sent() {
     let capable = TlsClient::by_recipe(authority.recipe(), Alpn::default(), None).unwrap();
     refused(&capable, Ech::Required, None).await;
     refused(&capable, Ech::On, Some(&list[1..])).await;
+    // What rustls says of a key that is none stands.
+    let keyless = ech::tests::config_list_by_key(&[9; 31]);
+    assert!(ech::is_usable(&keyless));
+    let text = refused(&capable, Ech::On, Some(&keyless)).await;
+    assert!(!text.contains("does without"), "{text}");
     let finished = TlsClient::new(authority.client().into(), Alpn::default(), None);
     assert!(finished.ech().is_none() && capable.ech().is_some());
     refused(&finished, Ech::On, Some(&list)).await;
+}
+
+/// There is ECH in TLS 1.3 alone, and a record with it must not be the end of who can do no more than 1.2.
+#[cfg(feature = "aws-lc-rs")]
+#[test]
+fn without_tls_1_3_there_is_no_ech() {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|suite| suite.tls13().is_none());
+    let mut roots = RootCertStore::empty();
+    roots.add(Authority::new().0.as_ref().der().clone()).unwrap();
+    let recipe = setup::with_roots(Some(provider.into()), roots).unwrap();
+    assert!(TlsClient::by_recipe(recipe, HTTP1, None).unwrap().ech().is_none());
 }

@@ -6,6 +6,7 @@ use crate::config::Pacing;
 use crate::race::Outcome;
 use crate::report::{AttemptOutcome, FailureKind};
 use crate::resolve::QueryKind::{A, Aaaa, Https};
+use crate::resolve::{ResolveError, ResolveErrorKind};
 
 use FailureKind::{Refused, TimedOut, Tls};
 
@@ -191,14 +192,12 @@ fn a_second_rejection_is_a_plain_failure() {
 /// Proves: ECH-4
 #[test]
 fn who_has_turned_it_off_is_tried_once_more_without() {
-    for retry_configs in [None, Some("unknown")] {
-        let mut scene = answered("1 . ech=old", "6a", "");
-        scene.at(20).tcp("6a").at(40).reject("6a", retry_configs).at(60).tcp("6a");
-        assert_eq!(scene.log().last().unwrap(), "60 handshake 6a");
-        scene.tls("6a");
-        let told: Vec<_> = scene.report().attempts().iter().map(|attempt| attempt.has_ech()).collect();
-        assert_eq!(told, [true, false]);
-    }
+    let mut scene = answered("1 . ech=old", "6a", "");
+    scene.at(20).tcp("6a").at(40).reject("6a", None).at(60).tcp("6a");
+    assert_eq!(scene.log().last().unwrap(), "60 handshake 6a");
+    scene.tls("6a");
+    let told: Vec<_> = scene.report().attempts().iter().map(|attempt| attempt.has_ech()).collect();
+    assert_eq!(told, [true, false]);
 }
 
 /// It goes before endpoints that have not had their turn, and waits for room as any attempt does.
@@ -280,4 +279,55 @@ fn without_tls_nothing_is_required() {
         setup.ech_required().fixed("6a").environment.tls = false;
     });
     scene.expect_start("6a");
+}
+
+/// Whoever is in flight has a permit, and who ends leaves it to the next.
+#[test]
+fn an_attempt_that_ends_before_tls_hands_its_permit_on() {
+    let mut scene = asked(|setup| _ = setup.bounded());
+    scene.answer(Aaaa, "6a 6b").nodata(A).at(50).expect("permit").permit().expect_start("6a");
+    scene.at(300).expect("permit").services("1 . port=8443 ech=one").expect("");
+    scene.at(310).tcp("6a").expect("cancel 6a, start 6a:8443");
+}
+
+/// So do those that the choice leaves behind: the retry needs one.
+#[test]
+fn a_retry_after_the_choice_gets_its_permit() {
+    let mut scene = asked(|setup| _ = setup.bounded().config.race_tls(false));
+    scene.services("1 . ech=old").answer(Aaaa, "6a 6b 6c").nodata(A).expect("permit").permit().expect_start("6a");
+    scene.at(250).expect("permit").permit().expect_start("6b").at(500).expect("permit");
+    scene.at(510).tcp("6a").expect("cancel 6b, handshake 6a by old");
+    scene.at(530).reject("6a", Some("new")).expect("permit").permit().expect_start("6a");
+    scene.at(540).tcp("6a").expect("handshake 6a by new");
+}
+
+/// The target of a record may have the very address that was found first, and its answer come after TCP is up.
+#[test]
+fn an_address_that_turns_out_to_be_the_targets_is_tried_again() {
+    let mut scene = asked(|_| {});
+    scene.answer(Aaaa, "6a").nodata(A).at(50).expect_start("6a");
+    scene.at(60).services("1 svc.test. ech=one").expect("query AAAA svc.test., query A svc.test.");
+    scene.at(70).tcp("6a").expect("cancel 6a");
+    scene.at(80).answer_of("svc.test.", Aaaa, "6a").nodata_of("svc.test.", A).expect_start("6a");
+    scene.at(90).tcp("6a").expect("handshake 6a by one").tls("6a").expect("won 6a");
+    let told: Vec<_> = scene.report().attempts().iter().map(|attempt| attempt.has_ech()).collect();
+    assert_eq!(told, [false, true]);
+}
+
+/// The answer that tells of the NAT64 is none for the host.
+#[test]
+fn where_it_is_required_of_a_host_that_does_not_exist_that_is_the_end() {
+    let mut scene = Scene::with(|setup| {
+        setup.ech_required().environment.ask.v4 = false;
+    });
+    scene.expect("query HTTPS, query AAAA, query AAAA ipv4only.arpa.");
+    scene.answer_of("ipv4only.arpa.", Aaaa, "64:ff9b::c000:aa").expect("query A").nxdomain(A).nodata(Https);
+    scene.reply_of(HOST, Aaaa, Err(ResolveError::new(ResolveErrorKind::NxDomain, "none"))).expect("failed");
+}
+
+/// It comes with ECH, but may not be dialled.
+#[test]
+fn where_it_is_required_what_is_denied_is_not_what_is_missing() {
+    let mut scene = required();
+    scene.answer(Aaaa, "6a").nodata(A).services("1 . port=22 ech=one").expect("failed");
 }
