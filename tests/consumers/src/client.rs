@@ -50,7 +50,7 @@ async fn a_captured_connection_tells_of_itself_and_can_be_poisoned() {
 /// What comes instead of a response is no failure of the connect.
 #[tokio::test]
 async fn an_error_after_the_connect_says_on_which_connection() {
-    let host = Host::open([(V4[0], Site::Refused), (V4[1], Site::Http(Behaviour::Garbage))]).await;
+    let host = Host::open([(V4[0], Site::Refused), (V4[1], Site::Http(Behaviour::ResetHello))]).await;
     let error = client(host.connector()).get(host.uri("http").parse().unwrap()).await.unwrap_err();
     assert!(!error.is_connect(), "{error}");
     let extras = extras(error.connect_info().expect("there was a connection"));

@@ -1,17 +1,18 @@
 //! tonic, with the connector's TLS and with its own.
 
+use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_happy_eyeballs::Builder;
+use hyper_happy_eyeballs::{Builder, Error};
 use tokio::net::TcpListener;
 use tonic::transport::Endpoint;
 
 use crate::example::{connect, connect_with_tls_of_tonic, greet, serve};
 use crate::host::{HOST, Host, V4};
 use crate::lab::{Certificate, Site};
-use crate::ours;
+use crate::{cause, ours};
 
 /// A builder of connectors to a greeter that has a silent address before its good one.
 async fn greeter(host: &Host) -> Builder {
@@ -59,5 +60,7 @@ async fn tonics_connect_timeout_ends_a_race() {
     let host = Host::with(Site::Silent).await;
     let endpoint = Endpoint::from_shared(host.uri("http")).unwrap().connect_timeout(Duration::from_millis(100));
     let connector = host.bare_builder().plaintext().build().unwrap();
-    assert!(endpoint.connect_with_connector(connector).await.is_err());
+    let error = endpoint.connect_with_connector(connector).await.unwrap_err();
+    assert_eq!(cause::<io::Error>(&error).expect("hyper-timeout has one").kind(), io::ErrorKind::TimedOut);
+    assert!(cause::<Error>(&error).is_none(), "the connector would have waited");
 }
