@@ -7,6 +7,7 @@ mod example;
 mod grpc;
 #[path = "../../host/mod.rs"]
 mod host;
+mod kube;
 #[path = "../../lab/mod.rs"]
 mod lab;
 mod layers;
