@@ -7,7 +7,7 @@ use http::{HeaderValue, Uri};
 use hyper_happy_eyeballs::Host::Name;
 use hyper_happy_eyeballs::{HappyEyeballsConnector, Report};
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Matcher;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +25,8 @@ const PROXY: &str = "proxy.lab.test";
 
 /// The race is towards the proxy, with TLS if it is one of `https`. The target is the proxy's to look up, and TLS to
 /// it goes through.
+///
+/// Proves: NET-8
 #[tokio::test]
 async fn a_tunnel_is_built_over_the_winner() {
     for scheme in ["http", "https"] {
@@ -43,6 +45,7 @@ async fn a_tunnel_is_built_over_the_winner() {
     }
 }
 
+/// Proves: NET-8
 #[tokio::test]
 async fn socks_is_spoken_over_the_winner() {
     let host = Host::open([(V4[0], HTTPS), (V4[1], Site::Silent)]).await;
@@ -116,17 +119,15 @@ async fn get_with(variables: &[(&str, &str)], target: &str) {
 async fn get_by_the_environment() {
     let target = std::env::var(TARGET).unwrap();
     let connector = HappyEyeballsConnector::builder().plaintext().build().unwrap();
-    let proxy = Matcher::from_env().intercept(&target.parse().unwrap());
-    let response = match proxy.as_ref().map(|proxy| (proxy, proxy.uri().clone())) {
+    let response = match Matcher::from_env().intercept(&target.parse().unwrap()) {
         None => get(connector, &target).await,
-        Some((proxy, uri)) if uri.scheme_str() == Some("http") => {
-            let auth = proxy.basic_auth().unwrap().clone();
-            get(Tunnel::new(uri, connector).with_auth(auth), &target).await
-        }
-        Some((proxy, uri)) => {
-            let (user, password) = Intercept::raw_auth(proxy).unwrap();
-            get(SocksV5::new(uri, connector).with_auth(user.to_owned(), password.to_owned()), &target).await
-        }
+        Some(proxy) => match (proxy.uri().clone(), proxy.basic_auth(), proxy.raw_auth()) {
+            (uri, Some(auth), None) => get(Tunnel::new(uri, connector).with_auth(auth.clone()), &target).await,
+            (uri, None, Some((user, password))) => {
+                get(SocksV5::new(uri, connector).with_auth(user.to_owned(), password.to_owned()), &target).await
+            }
+            _ => panic!("{proxy:?}"),
+        },
     };
     assert_eq!(response.unwrap().status(), 200);
 }
