@@ -13,15 +13,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hickory_server::proto::rr::RecordType;
-use http::{Request, Response, StatusCode, Version, header};
-use http_body_util::{BodyExt, Empty};
+use http::{Response, StatusCode, Version};
+use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper_happy_eyeballs::report::AttemptOutcome;
-use hyper_happy_eyeballs::{EchStatus, Error, HappyEyeballsConnector, Report, TlsInfo};
+use hyper_happy_eyeballs::{EchStatus, Error, Report, TlsInfo};
 use hyper_util::client::legacy::connect::HttpInfo;
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -164,37 +162,6 @@ async fn the_connectors_error_is_among_the_causes_of_the_clients() {
     // Who looks for an I/O error below it finds one, as below HttpConnector's.
     let io = ours.source().and_then(|error| error.downcast_ref::<io::Error>()).unwrap();
     assert_eq!(io.kind(), io::ErrorKind::ConnectionRefused);
-}
-
-#[tokio::test]
-async fn a_connection_can_be_upgraded() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    let echo = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
-        let switch = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
-        stream.write_all(switch).await.unwrap();
-        let mut message = [0; 5];
-        stream.read_exact(&mut message).await.unwrap();
-        stream.write_all(&message).await.unwrap();
-    });
-    let request = Request::get(format!("http://{addr}/"))
-        .header(header::CONNECTION, "upgrade")
-        .header(header::UPGRADE, "echo")
-        .body(Empty::new())
-        .unwrap();
-    let response = client(HappyEyeballsConnector::new()).request(request).await.unwrap();
-    assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-    let mut upgraded = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
-    upgraded.write_all(b"hello").await.unwrap();
-    let mut message = [0; 5];
-    upgraded.read_exact(&mut message).await.unwrap();
-    assert_eq!(&message, b"hello");
-    echo.await.unwrap();
 }
 
 /// A server with a certificate for `name`.
