@@ -268,6 +268,16 @@ impl Builder {
 
 #[cfg(feature = "rustls")]
 impl Roots {
+    // Where there are no others than finished ones.
+    #[cfg_attr(
+        not(any(
+            feature = "aws-lc-rs",
+            feature = "platform-verifier",
+            feature = "webpki-roots",
+            feature = "native-roots"
+        )),
+        allow(unreachable_code, unused_variables)
+    )]
     fn client(self, options: TlsOptions) -> Result<TlsClient, BuildError> {
         let recipe: Recipe = match self {
             Self::Config(config) => return Ok(TlsClient::new(config, options.alpn, options.server_names)),

@@ -169,9 +169,9 @@ impl TlsClient {
         #[cfg(feature = "aws-lc-rs")]
         let greased = self.ech.as_ref().filter(|_| ech == Ech::Grease).and_then(|ech| ech.grease());
         #[cfg(not(feature = "aws-lc-rs"))]
-        let greased = None;
+        let greased: Option<&Arc<ClientConfig>> = None;
         Ok(TlsTarget {
-            config: greased.unwrap_or_else(|| self.config.clone()),
+            config: greased.unwrap_or(&self.config).clone(),
             #[cfg(feature = "aws-lc-rs")]
             ech: self.ech.clone(),
             requires_ech: ech == Ech::Required,

@@ -38,14 +38,14 @@ impl EchConfigs {
     }
 
     /// With an offer without meaning (section 6.2). Nothing hangs on it, so where it cannot be made it is left out.
-    pub(super) fn grease(&self) -> Option<Arc<ClientConfig>> {
+    pub(super) fn grease(&self) -> Option<&Arc<ClientConfig>> {
         let make = || {
             let suite = DH_KEM_X25519_HKDF_SHA256_AES_128;
             let (placeholder, _) = suite.generate_key_pair()?;
             self.make(EchGreaseConfig::new(suite, placeholder).into())
         };
         let log = |error: &Error| tracing::warn!("no GREASE for ECH: {error}");
-        self.grease.get_or_init(|| make().inspect_err(log).ok()).clone()
+        self.grease.get_or_init(|| make().inspect_err(log).ok()).as_ref()
     }
 
     fn make(&self, mode: EchMode) -> Result<Arc<ClientConfig>, Error> {
