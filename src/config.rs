@@ -45,6 +45,8 @@ pub struct Config {
     pub(crate) dns_linger: Duration,
     pub(crate) address_policy: AddressPolicy,
     policy_table: Option<PolicyTable>,
+    /// Whether nothing starts before every answer, as long as the Resolution Delay lasts: what is listed cannot grow.
+    pub(crate) awaits_all: bool,
 }
 
 /// The v3 draft.
@@ -72,6 +74,7 @@ impl Default for Config {
             dns_linger: Duration::from_secs(1),
             address_policy: AddressPolicy::default(),
             policy_table: None,
+            awaits_all: false,
         }
     }
 }

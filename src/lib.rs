@@ -85,6 +85,8 @@ mod connector;
 mod dial;
 mod error;
 pub mod history;
+#[cfg(any(feature = "reachability", feature = "reqwest"))]
+mod listing;
 mod nat64;
 mod origin;
 mod policy_table;
@@ -93,6 +95,9 @@ mod race;
 #[cfg_attr(docsrs, doc(cfg(feature = "reachability")))]
 pub mod reachability;
 pub mod report;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub mod reqwest;
 pub mod resolve;
 mod stream;
 
