@@ -1,6 +1,6 @@
 //! DNS for reqwest.
 //!
-//! [`Dns`] is a [`reqwest::dns::Resolve`](::reqwest::dns::Resolve): reqwest gets its addresses from a
+//! [`Dns`] is a [`reqwest::dns::Resolve`]: reqwest gets its addresses from a
 //! [`HappyEyeballsConnector`], with all that this knows of names, and connects by itself.
 //!
 //! ```
