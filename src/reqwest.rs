@@ -28,17 +28,17 @@
 //!   [`Error`] with [`is_denied`](Error::is_denied) stands among the [sources](std::error::Error::source) of its error.
 //! - IPv4 by way of a NAT64 where it has no route.
 //!
-//! reqwest gives a name without a scheme and a port. To the policy and the history it is `https` at port 443; the
-//! addresses are for any port.
+//! reqwest gives a name without a scheme and a port. To the policy and the history it is `https` at port 443; what reqwest
+//! gets are addresses for the port of the URL. Another port that an override has counts where the URL names none.
 //!
 //! # What reqwest 0.13 lets nobody replace
 //!
 //! There is no way to give it a connector. Whatever resolves names:
 //!
-//! - Its attempts are hyper-util's: two lanes, one for each family, the second 300 ms after the first, and within a lane one
-//!   address after the other has failed. The Connection Attempt Delay cannot be set.
-//! - Its connect timeout is divided among the addresses of a lane, and without one a silent address costs what the system
-//!   takes to give up, or the 30 s of its TCP user timeout.
+//! - Its attempts are hyper-util's: two lanes, one for each family, the second 300 ms after the first, and within a lane an
+//!   address is tried when the one before it has failed. No delay can be set.
+//! - Its connect timeout is divided among the addresses of a lane. Without one a silent address costs what the system takes
+//!   to give up: on Linux 30 s, by reqwest's `TCP_USER_TIMEOUT`.
 //! - TLS follows the race: a server that takes TCP and then stalls or has a wrong certificate is the end.
 //! - HTTPS records are of no use, neither their ports and targets nor ECH. A connector that [requires
 //!   ECH](crate::Ech::Required) gives reqwest no addresses.
