@@ -45,6 +45,8 @@ pub struct Config {
     pub(crate) dns_linger: Duration,
     pub(crate) address_policy: AddressPolicy,
     policy_table: Option<PolicyTable>,
+    /// Whether nothing starts before every answer, as long as the Resolution Delay lasts: what is listed cannot grow.
+    pub(crate) awaits_all: bool,
 }
 
 /// The v3 draft.
@@ -72,6 +74,7 @@ impl Default for Config {
             dns_linger: Duration::from_secs(1),
             address_policy: AddressPolicy::default(),
             policy_table: None,
+            awaits_all: false,
         }
     }
 }
@@ -400,4 +403,29 @@ pub enum Families {
     Ipv4,
     /// IPv6 only.
     Ipv6,
+}
+
+/// The guide has a row for each setting, with its default.
+#[test]
+fn the_guide_has_every_default() {
+    let guide = include_str!("../docs/migration.md");
+    let defaults = format!("{:?}", Config::default());
+    let pretty = format!("{:#?}", Config::default());
+    let fields = pretty.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
+    let mut names: Vec<_> = fields.map(|(name, _)| name).filter(|name| !name.starts_with(' ')).collect();
+    names.retain(|name| *name != "awaits_all");
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let mut rows = guide.lines().filter_map(|line| line.strip_prefix(&format!("| `{name}` | ")));
+        let row = rows.next().unwrap_or_else(|| panic!("{name} has no row"));
+        let (value, why) = row.split_once(" | ").expect("a row has three columns");
+        assert!(why.len() > " |".len() && rows.next().is_none(), "{name}");
+        let value = match value {
+            "none" | "the system's" => "None".to_owned(),
+            "allows all" => "AddressPolicy { .. }".to_owned(),
+            value => value.rsplit("::").next().unwrap_or(value).replace([' ', '`'], ""),
+        };
+        let is_so = |value: &str| defaults.contains(&format!(" {name}: {value},"));
+        assert!(is_so(&value) || is_so(&format!("Some({value})")), "{name} is not {value}");
+    }
 }

@@ -55,6 +55,10 @@
 //! [`enforce_http(false)`](HappyEyeballsConnector::enforce_http) or [`Builder::plaintext`], for those who layer TLS on
 //! top. A builder without a TLS choice makes nothing.
 //!
+//! # From other connectors
+//!
+//! [`migration`] says what is written instead of them, what changes, and why each default is what it is.
+//!
 //! # Features
 //!
 //! Features only add; none changes what an existing constructor does.
@@ -71,6 +75,7 @@
 //! | `webpki-roots` | | `Builder::webpki_roots` |
 //! | `native-roots` | | `Builder::native_roots` |
 //! | `http1`, `http2` | yes | these versions in hyper-util; `h2` is only ever offered with `http2` |
+//! | `reqwest` | | the module `reqwest`: DNS for reqwest |
 //! | `reachability` | | the module `reachability`: whether a site is reachable by each of its addresses, and what a broken family costs |
 //! | `cli` | | nothing for the library: it is for building the command-line tool `eyeballs` |
 #![forbid(unsafe_code)]
@@ -85,6 +90,8 @@ mod connector;
 mod dial;
 mod error;
 pub mod history;
+#[cfg(any(feature = "reachability", feature = "reqwest"))]
+mod listing;
 mod nat64;
 mod origin;
 mod policy_table;
@@ -93,8 +100,26 @@ mod race;
 #[cfg_attr(docsrs, doc(cfg(feature = "reachability")))]
 pub mod reachability;
 pub mod report;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub mod reqwest;
 pub mod resolve;
 mod stream;
+
+// Its code is compiled where there is everything that it shows.
+#[cfg(any(
+    doc,
+    all(
+        doctest,
+        feature = "aws-lc-rs",
+        feature = "hickory",
+        feature = "http1",
+        feature = "http2",
+        feature = "reqwest"
+    )
+))]
+#[doc = include_str!("../docs/migration.md")]
+pub mod migration {}
 
 /// What the packages beside this crate measure and fuzz. Outside semver.
 #[cfg(feature = "__internal")]

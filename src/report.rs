@@ -24,7 +24,7 @@ pub struct Report {
     pub(crate) attempts: Vec<AttemptReport>,
     pub(crate) elapsed: Duration,
     /// Whether at the end no handshake could begin without ECH.
-    #[cfg_attr(not(any(feature = "reachability", feature = "reqwest")), allow(dead_code))]
+    #[cfg_attr(not(feature = "reachability"), allow(dead_code))]
     pub(crate) relies_on_ech: bool,
 }
 

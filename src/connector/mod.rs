@@ -352,6 +352,21 @@ impl HappyEyeballsConnector {
         self
     }
 
+    /// A likeness that says which addresses it would try to others, who connect by themselves: without TLS, and records
+    /// lead to more than addresses. It awaits all of them, as its list cannot grow.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn for_addresses(mut self) -> Self {
+        let settings = self.settings_mut();
+        settings.schemes = Schemes::Any;
+        settings.attempts = None;
+        #[cfg(feature = "rustls")]
+        {
+            settings.tls = None;
+        }
+        self.config_mut().use_service_records(false).awaits_all = true;
+        self
+    }
+
     fn settings_mut(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.settings)
     }

@@ -179,10 +179,11 @@ impl Resolution {
     /// answered", or some positive address and the Resolution Delay has run out.
     pub(super) fn ready_at(&self, config: &Config) -> Option<Instant> {
         let first_address = self.first_address?;
+        let Stage { enough, open, .. } = self.derived.stage;
         match first_address.checked_add(config.resolution_delay) {
             // Without an end the delay means: all answers, as `getaddrinfo` has it.
-            None => (!self.derived.stage.open).then_some(first_address),
-            Some(_) if self.derived.stage.enough => Some(first_address),
+            None => (!open).then_some(first_address),
+            Some(_) if enough && !(open && config.awaits_all) => Some(first_address),
             Some(end) => Some(end),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
-use super::endpoints::List;
+use crate::listing::List;
 use crate::report::{QueryReport, Report};
 use crate::resolve::{HickoryResolver, QueryKind, Records, ResolveError, ResolveErrorKind, ServiceRecord};
 

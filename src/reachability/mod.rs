@@ -28,7 +28,6 @@
 mod certificate;
 mod dns;
 mod drill;
-mod endpoints;
 mod fault;
 mod fetch;
 mod ping;
@@ -59,6 +58,7 @@ use crate::connector::{BuildError, Builder, HappyEyeballsConnector};
 use crate::dial::{Dial, Dialer};
 use crate::error::Error;
 use crate::history::History;
+use crate::listing;
 use crate::origin::{Host, Origin};
 use crate::report::{AttemptOutcome, AttemptReport, Report};
 use crate::resolve::{HickoryResolver, ResolveError};
@@ -250,7 +250,7 @@ struct Site<'a> {
 
 impl Site<'_> {
     async fn survey(&self) -> (Vec<Lookup>, Vec<AddressCheck>, Vec<ViaCheck>) {
-        let Ok(list) = endpoints::list(&self.checker.lister(), self.uri).await else { return Default::default() };
+        let Ok(list) = listing::list(&self.checker.lister(), self.uri).await else { return Default::default() };
         let endpoints = list.report.attempts();
         join3(
             dns::lookups(&list, self.checker.dns_details.then_some(&self.checker.dns)),

@@ -54,6 +54,27 @@ fn a_name_without_ipv6_is_reached_through_the_nat64() {
     });
 }
 
+/// It tries IPv4 first, which fails before a packet leaves. A host with an IPv4 address of no use learns of that only when
+/// IPv4 is tried.
+#[cfg(feature = "reqwest")]
+#[test]
+fn reqwest_is_told_of_the_nat64() {
+    in_namespace(|| async {
+        ipv6_only();
+        let server = http_server(TRANSLATED).await;
+        let dns = dns_of_the_network(&["192.0.2.80"]).await;
+        for round in 0..2 {
+            if round == 1 {
+                add_address("198.51.100.1/24", "up0");
+            }
+            let resolver = hyper_happy_eyeballs::reqwest::Dns::from(connector(&dns, Config::default()));
+            let client = reqwest::Client::builder().dns_resolver(resolver).build().unwrap();
+            let response = client.get(format!("http://{HOST}:{PORT}/")).send().await.unwrap();
+            assert_eq!(response.remote_addr(), Some(server.addr()));
+        }
+    });
+}
+
 /// Proves: N64-12
 #[test]
 fn a_literal_is_reached_through_the_nat64() {

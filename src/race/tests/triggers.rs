@@ -181,6 +181,20 @@ fn a_resolution_delay_without_an_end_waits_for_every_answer() {
 }
 
 /// The other end: whatever comes first starts.
+/// What is listed for others cannot grow once it has begun; so it waits for A too, and no longer than for AAAA.
+#[test]
+fn a_list_waits_for_every_answer_within_the_resolution_delay() {
+    let list = || {
+        let mut scene = Scene::with(|setup| setup.config.awaits_all = true);
+        scene.expect("query AAAA, query A").at(10);
+        scene
+    };
+    list().answer(Aaaa, "6a").expect("").at(30).answer(A, "4a").expect_start("6a");
+    list().answer(Aaaa, "6a").expect("").at(30).nodata(A).expect_start("6a");
+    list().answer(Aaaa, "6a").expect_idle_until(60).expect_start("6a");
+    list().answer(A, "4a").expect_idle_until(60).expect_start("4a");
+}
+
 #[test]
 fn a_resolution_delay_of_zero_waits_for_nothing() {
     let mut scene = Scene::with(|setup| {
