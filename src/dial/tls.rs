@@ -166,12 +166,13 @@ impl TlsClient {
             Some(resolve) => resolve(uri)?,
             None => server_name(origin)?,
         };
+        let config = &self.config;
         #[cfg(feature = "aws-lc-rs")]
         let greased = self.ech.as_ref().filter(|_| ech == Ech::Grease).and_then(|ech| ech.grease());
-        #[cfg(not(feature = "aws-lc-rs"))]
-        let greased: Option<&Arc<ClientConfig>> = None;
+        #[cfg(feature = "aws-lc-rs")]
+        let config = greased.unwrap_or(config);
         Ok(TlsTarget {
-            config: greased.unwrap_or(&self.config).clone(),
+            config: config.clone(),
             #[cfg(feature = "aws-lc-rs")]
             ech: self.ech.clone(),
             requires_ech: ech == Ech::Required,
