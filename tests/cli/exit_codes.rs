@@ -182,12 +182,17 @@ async fn an_interrupt_ends_it_at_once() {
 
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
+    use tokio::process::Command;
 
     let host = Host::with(HTTPS).await;
     host.dns.set(HOST, RecordType::A, Reply::never());
     let url = host.uri("https");
     let get = Get::new(&host);
-    let mut child = get.command(&[&url]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // Whoever runs these tests in the background may have it ignored.
+    let usual = get.command(&[&url]);
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT").arg(usual.as_std().get_program()).args(usual.as_std().get_args());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     host.dns.until_asked(HOST, RecordType::A, 1).await;
     let start = Instant::now();
     kill(Pid::from_raw(child.id().unwrap().try_into().unwrap()), Signal::SIGINT).unwrap();
