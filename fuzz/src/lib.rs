@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper_happy_eyeballs::__internal::{
-    AttemptId, Environment, Family, FamilySet, Input, Known, Output, Probed, QueryId, Source, Watched,
+    AttemptId, Environment, Input, Known, Output, Probed, QueryId, Source, Watched,
 };
 use hyper_happy_eyeballs::resolve::{Kinds, Names, QueryKind};
-use hyper_happy_eyeballs::{Config, Origin, PolicyTable};
+use hyper_happy_eyeballs::{Config, Origin};
 
 /// Far more wakes than a race has timers: a start and three timeouts each for 32 attempts, one timeout a query.
 const MAX_WAKES: usize = 1000;
@@ -105,23 +105,7 @@ impl Player {
 
 /// A host with both families, whose resolver answers each type on its own.
 pub fn environment(names: Names) -> Environment {
-    Environment {
-        names,
-        kinds: Kinds::PerType,
-        https: true,
-        waits_for_https: true,
-        protected: false,
-        alpn: [b"h2".to_vec(), b"http/1.1".to_vec()].into(),
-        seed: 0,
-        ask: FamilySet::BOTH,
-        dial: FamilySet::BOTH,
-        preferred: Family::V6,
-        policy_table: PolicyTable::rfc6724(),
-        tls: true,
-        ech: None,
-        bounded: false,
-        recalls: false,
-    }
+    Environment { kinds: Kinds::PerType, https: true, tls: true, ..Environment::dual_stack(names) }
 }
 
 /// What this host knows of an address: of some that there is no route.

@@ -54,9 +54,9 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// A host with both families and a resolver that answers per family, for tests to change.
-    #[cfg(test)]
-    pub(crate) fn dual_stack(names: Names) -> Self {
+    /// A host with both families and a resolver that answers per family, for tests, benches and fuzzing to change.
+    #[cfg(any(test, feature = "__internal"))]
+    pub fn dual_stack(names: Names) -> Self {
         Self {
             names,
             kinds: Kinds::PerFamily,

@@ -280,7 +280,6 @@ impl Race {
         }
         if !self.given.config.race_tls {
             self.committed = true;
-            self.retries.forget_next();
             self.cancel_all_but(Some(id), now);
         }
         self.attempts.on_handshake(id, ech.clone(), now);

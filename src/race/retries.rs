@@ -33,11 +33,6 @@ impl Retries {
         self.list.iter().find(|retry| retry.id.is_none()).map(|retry| retry.rejected)
     }
 
-    /// Nothing else is tried any more.
-    pub(super) fn forget_next(&mut self) {
-        self.list.retain(|retry| retry.id.is_some());
-    }
-
     /// Notes that the next one has started, as `id`.
     pub(super) fn on_start(&mut self, id: AttemptId) {
         if let Some(retry) = self.list.iter_mut().find(|retry| retry.id.is_none()) {

@@ -5,11 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper_happy_eyeballs::__internal::{
-    Environment, Family, FamilySet, Input, Known, Outcome, Output, Probed, Race, Source, sorted,
-};
+use hyper_happy_eyeballs::__internal::{Environment, Input, Known, Outcome, Output, Probed, Race, Source, sorted};
 use hyper_happy_eyeballs::resolve::{Answer, Kinds, Names, QueryKind, ServiceRecord};
-use hyper_happy_eyeballs::{Config, Origin, PolicyTable};
+use hyper_happy_eyeballs::{Config, Origin};
 
 use crate::row::{Bound, Other, Row, Unit};
 
@@ -63,23 +61,9 @@ fn healthy(origin: &Origin, config: &Arc<Config>) {
 }
 
 fn environment() -> Environment {
-    Environment {
-        names: Names::Ask(vec!["www.lab.test.".into()]),
-        kinds: Kinds::PerType,
-        https: true,
-        waits_for_https: true,
-        protected: false,
-        alpn: [b"h2".to_vec(), b"http/1.1".to_vec()].into(),
-        seed: 1,
-        ask: FamilySet::BOTH,
-        dial: FamilySet::BOTH,
-        preferred: Family::V6,
-        policy_table: PolicyTable::rfc6724(),
-        tls: true,
-        ech: None,
-        recalls: true,
-        bounded: false,
-    }
+    let names = Names::Ask(vec!["www.lab.test.".into()]);
+    let dual_stack = Environment::dual_stack(names);
+    Environment { kinds: Kinds::PerType, https: true, tls: true, recalls: true, ..dual_stack }
 }
 
 fn answer(kind: QueryKind) -> Answer {
