@@ -21,6 +21,8 @@ const UNKNOWN_RTT: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Attempts {
     list: Vec<AttemptReport>,
+    /// Those that ended before TLS because records came that do not lead there.
+    misled: Vec<AttemptId>,
 }
 
 impl Attempts {
@@ -65,6 +67,13 @@ impl Attempts {
             attempt.outcome = outcome;
         }
         found
+    }
+
+    /// Ends an attempt because records do not lead to its address. Should it turn out that they do, that may start again.
+    pub(super) fn end_misled(&mut self, id: AttemptId, failure: Failure, now: Instant) {
+        if self.end(id, AttemptOutcome::Failed(failure), now) {
+            self.misled.push(id);
+        }
     }
 
     fn in_flight_mut(&mut self, id: AttemptId) -> Option<&mut AttemptReport> {
@@ -115,9 +124,11 @@ impl Attempts {
         self.of(addr).next().is_some()
     }
 
-    /// Not those that ended before TLS: it may turn out that records lead to `addr` after all.
+    /// Those that count as an attempt of `addr`.
     fn of(&self, addr: SocketAddr) -> impl Iterator<Item = &AttemptReport> {
-        self.list.iter().filter(move |attempt| attempt.addr == addr && !attempt.was_misled())
+        let all = self.list.iter().enumerate();
+        all.filter(move |(id, attempt)| attempt.addr == addr && !self.misled.contains(&AttemptId(*id)))
+            .map(|(_, attempt)| attempt)
     }
 
     /// The attempts whose time is up at `now`, with the failure that stands for it.
@@ -265,14 +276,6 @@ impl AttemptReport {
     fn never_left(&self) -> bool {
         self.tcp.is_none()
             && matches!(&self.outcome, AttemptOutcome::Failed(failure) if failure.kind() == FailureKind::Local)
-    }
-
-    /// Whether records came that did not lead here, so that TLS never began.
-    fn was_misled(&self) -> bool {
-        let is_tls = |failure: &Failure| failure.kind() == FailureKind::Tls;
-        self.tcp.is_some()
-            && self.handshake.is_none()
-            && matches!(&self.outcome, AttemptOutcome::Failed(failure) if is_tls(failure))
     }
 
     /// `won` is how long the handshake of the winner took, if there is one, `patience` how long silence is no news.

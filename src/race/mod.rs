@@ -276,7 +276,8 @@ impl Race {
         }
         let ech = self.ech(id, self.attempts.get(id)).cloned();
         if ech.is_none() && self.retries.of(id).is_none() && self.resolution.relies_on_ech() {
-            return self.cancel(id, AttemptOutcome::Failed(Failure::new(FailureKind::Tls, MISLED)), now);
+            self.attempts.end_misled(id, Failure::new(FailureKind::Tls, MISLED), now);
+            return self.drop_ended(id);
         }
         if !self.given.config.race_tls {
             self.committed = true;
@@ -363,9 +364,14 @@ impl Race {
         }
     }
 
-    /// Ends an attempt of itself. If a permit is waited for, it is this one's now.
+    /// Ends an attempt of itself.
     fn cancel(&mut self, id: AttemptId, outcome: AttemptOutcome, now: Instant) {
         self.attempts.end(id, outcome, now);
+        self.drop_ended(id);
+    }
+
+    /// Has what is left of it dropped. If a permit is waited for, it is this one's now.
+    fn drop_ended(&mut self, id: AttemptId) {
         self.outbox.push_back(Output::Cancel { id });
         self.permit.give();
     }

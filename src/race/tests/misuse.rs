@@ -4,7 +4,7 @@ use super::notation::failure;
 use super::scene::Scene;
 use crate::race::{AttemptId, Input, QueryId};
 use crate::report::AttemptOutcome;
-use crate::report::FailureKind::Refused;
+use crate::report::FailureKind::{Refused, Tls};
 use crate::resolve::Answer;
 use crate::resolve::QueryKind::{A, Aaaa};
 
@@ -50,6 +50,17 @@ fn a_stale_id_is_ignored() {
     let report = scene.report();
     assert!(matches!(report.attempts()[0].outcome(), AttemptOutcome::Failed(_)));
     assert_eq!((report.attempts()[0].tcp(), report.attempts()[0].end().unwrap().as_millis()), (None, 3));
+}
+
+/// TLS fails before it was let begin: that is an attempt like any other, and not one that the records ended.
+#[test]
+fn a_failure_of_tls_ahead_of_the_handshake_is_not_tried_again() {
+    let mut scene = Scene::with(|setup| {
+        setup.records().environment.protected = true;
+        setup.environment.tls = true;
+    });
+    scene.at(5).answer(Aaaa, "6a").at(70).tcp("6a").at(72).fail("6a", Tls).at(4000);
+    assert_eq!(scene.starts(), "55 6a");
 }
 
 /// TLS is up before TCP was said to be: it is a win all the same.
