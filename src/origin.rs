@@ -30,25 +30,21 @@ impl Origin {
     pub fn from_uri(uri: &Uri) -> Result<Self, Error> {
         let scheme = uri.scheme().ok_or_else(|| Error::invalid_uri("scheme is missing"))?;
         let authority = uri.authority().ok_or_else(|| Error::invalid_uri("host is missing"))?;
-        let host = authority.host();
+        // By bytes, and here rather than by `http`: a search for a character costs more than all else here.
+        let text = authority.as_str();
+        let position = |byte: u8, text: &str| text.bytes().position(|other| other == byte);
+        let text = text.bytes().rposition(|byte| byte == b'@').map_or(text, |at| &text[at + 1..]);
+        let end = if text.starts_with('[') { position(b']', text).map(|at| at + 1) } else { position(b':', text) };
+        let (host, rest) = text.split_at(end.unwrap_or(text.len()));
         if host.is_empty() {
             return Err(Error::invalid_uri("host is missing"));
         }
-        // What stands behind the last of `stops`, if that is `stop`. By bytes: for a few of them a search for a character
-        // costs more than all else here.
-        let text = authority.as_str();
-        let behind = |stop: u8, stops: &[u8]| {
-            let at = text.bytes().rposition(|byte| stops.contains(&byte))?;
-            (text.as_bytes()[at] == stop).then(|| &text[at + 1..])
-        };
         // `http` drops what stands beside brackets; whoever else reads the URI may read another host.
-        if let Some(behind) = behind(b']', b"]@")
-            && !(host.starts_with('[') && (behind.is_empty() || behind.starts_with(':')))
-        {
+        if host.starts_with('[') != position(b']', text).is_some() || !(rest.is_empty() || rest.starts_with(':')) {
             return Err(Error::invalid_uri("host is not an IPv6 address"));
         }
         // `http` drops a port that it cannot parse; connecting to the default port instead would be a wrong guess.
-        let port = match behind(b':', b":]@") {
+        let port = match rest.get(1..) {
             Some(text) if !text.is_empty() => match text.parse() {
                 Ok(0) => return Err(Error::invalid_uri("port is 0")),
                 Ok(port) if !text.starts_with('+') => Some(port),
