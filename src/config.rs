@@ -45,6 +45,7 @@ pub struct Config {
     pub(crate) dns_linger: Duration,
     pub(crate) address_policy: AddressPolicy,
     policy_table: Option<PolicyTable>,
+    pub(crate) report_in_responses: bool,
     /// Whether nothing starts before every answer, as long as the Resolution Delay lasts: what is listed cannot grow.
     pub(crate) awaits_all: bool,
 }
@@ -74,6 +75,7 @@ impl Default for Config {
             dns_linger: Duration::from_secs(1),
             address_policy: AddressPolicy::default(),
             policy_table: None,
+            report_in_responses: true,
             awaits_all: false,
         }
     }
@@ -312,6 +314,15 @@ impl Config {
     /// Default is [`PolicyTable::system`]: RFC 6724's, unless `/etc/gai.conf` says otherwise.
     pub fn policy_table(&mut self, table: PolicyTable) -> &mut Self {
         self.policy_table = Some(table);
+        self
+    }
+
+    /// Whether the extensions of every response carry the [`Report`](crate::Report) of its connection. The connection
+    /// itself and errors have it in any case.
+    ///
+    /// Default is true. It is a hundredth of the instructions of a GET over a new connection.
+    pub fn report_in_responses(&mut self, carry: bool) -> &mut Self {
+        self.report_in_responses = carry;
         self
     }
 

@@ -13,22 +13,24 @@ use tokio::net::TcpStream;
 #[cfg(feature = "rustls")]
 use tokio_rustls::client::TlsStream;
 
+use crate::config::Config;
 use crate::report::Report;
 
 /// A connection: TCP, with TLS on it where the connect had TLS.
 ///
 /// It is read and written through hyper's [`Read`] and [`Write`]; [`TokioIo`] makes tokio's `AsyncRead` and
 /// `AsyncWrite` of them. As hyper-util's [`Connection`] it puts into the extensions of every response
-/// [`HttpInfo`](hyper_util::client::legacy::connect::HttpInfo), the connect's [`Report`] as `Arc<Report>`, and with
-/// TLS its [`TlsInfo`].
+/// [`HttpInfo`](hyper_util::client::legacy::connect::HttpInfo), the connect's [`Report`] as `Arc<Report>` unless
+/// [`Config::report_in_responses`](crate::Config::report_in_responses) is off, and with TLS its [`TlsInfo`].
 pub struct MaybeHttpsStream {
     transport: Transport,
     report: Arc<Report>,
+    report_in_responses: bool,
 }
 
 impl MaybeHttpsStream {
-    pub(crate) fn new(transport: Transport, report: Arc<Report>) -> Self {
-        Self { transport, report }
+    pub(crate) fn new(transport: Transport, report: Arc<Report>, config: &Config) -> Self {
+        Self { transport, report, report_in_responses: config.report_in_responses }
     }
 
     /// The TCP connection, below TLS if there is any.
@@ -127,7 +129,11 @@ impl Write for MaybeHttpsStream {
 impl Connection for MaybeHttpsStream {
     fn connected(&self) -> Connected {
         // `HttpInfo` can only be made by a `TcpStream`.
-        let connected = self.tcp_stream().connected().extra(self.report.clone());
+        let connected = self.tcp_stream().connected();
+        let connected = match self.report_in_responses {
+            true => connected.extra(self.report.clone()),
+            false => connected,
+        };
         let Some(info) = self.tls_info() else { return connected };
         let connected = connected.extra(info.clone());
         // hyper-util panics on a connection that is h2 when it cannot speak it.

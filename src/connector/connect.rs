@@ -18,7 +18,7 @@ use crate::stream::MaybeHttpsStream;
 impl HappyEyeballsConnector {
     pub(crate) async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream, Error> {
         let (stream, report) = self.race(&uri, |dialer| dialer).await?;
-        Ok(MaybeHttpsStream::new(stream, report))
+        Ok(MaybeHttpsStream::new(stream, report, &self.settings.config))
     }
 
     /// A race for the origin of `uri`, with what `dial` makes of the dialer.

@@ -15,10 +15,14 @@ fn fits_every_client() {
 }
 
 async fn pair() -> (MaybeHttpsStream, TcpStream) {
+    pair_with(&Config::default()).await
+}
+
+async fn pair_with(config: &Config) -> (MaybeHttpsStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let report = Report::new(Origin::from_uri(&"http://example.test/".parse().unwrap()).unwrap());
-    let stream = MaybeHttpsStream::new(Transport::Tcp(TokioIo::new(tcp)), Arc::new(report));
+    let stream = MaybeHttpsStream::new(Transport::Tcp(TokioIo::new(tcp)), Arc::new(report), config);
     (stream, listener.accept().await.unwrap().0)
 }
 
@@ -55,6 +59,16 @@ async fn responses_carry_the_addresses_and_the_report() {
     assert!(Arc::ptr_eq(extensions.get::<Arc<Report>>().unwrap(), stream.report()));
     assert!(extensions.get::<TlsInfo>().is_none());
     assert!(!stream.connected().is_negotiated_h2());
+}
+
+#[tokio::test]
+async fn responses_carry_no_report_where_none_is_wanted() {
+    let (stream, peer) = pair_with(Config::default().report_in_responses(false)).await;
+    let mut extensions = http::Extensions::new();
+    stream.connected().get_extras(&mut extensions);
+    assert!(extensions.get::<Arc<Report>>().is_none());
+    assert_eq!(extensions.get::<HttpInfo>().unwrap().remote_addr(), peer.local_addr().unwrap());
+    assert_eq!(stream.report().origin().scheme(), "http");
 }
 
 #[tokio::test]

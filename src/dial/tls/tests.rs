@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::config::Config;
 use crate::dial::{Dial, Dialer, TcpOptions};
 use crate::report::Report;
 use crate::stream::MaybeHttpsStream;
@@ -95,7 +96,8 @@ async fn connect_as(uri: &str, addr: SocketAddr, config: &Arc<ClientConfig>) -> 
     let dialer = Dialer::new(origin.clone(), Arc::default(), Arc::new(TcpOptions::default()));
     let dialer = dialer.with_tls(target);
     let (tcp, _) = dialer.tcp(addr).await?;
-    Ok(MaybeHttpsStream::new(dialer.tls(tcp, None).await?, Arc::new(Report::new(origin))))
+    let stream = dialer.tls(tcp, None).await?;
+    Ok(MaybeHttpsStream::new(stream, Arc::new(Report::new(origin)), &Config::default()))
 }
 
 async fn connect(addr: SocketAddr, config: ClientConfig) -> Result<MaybeHttpsStream, Failure> {
