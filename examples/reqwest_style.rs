@@ -112,7 +112,7 @@ impl Client {
             let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
             Ok(Response::from_parts(head, body))
         };
-        // tower's Timeout would end with the head of the response, and tower-http's would make one up.
+        // tower's Timeout covers the response without its body, and tower-http's makes a response of its own.
         match timeout(self.timeout, response).await {
             Ok(result) => result,
             Err(_) => Err(format!("timed out after {:?}", self.timeout).into()),
@@ -273,11 +273,12 @@ async fn show() -> Result<(), BoxError> {
         print_result(client.send(request).await.and_then(|response| json_of::<Echo>(&response)));
     }
 
-    println!("\n== Redirects that lead inside, by name and by address, and out of HTTP");
+    println!("\n== Redirects that lead inside, by name and by address, out of HTTP, and nowhere");
     let literal = format!("http://{}/", servers.inside.servers()[0].addr());
     for url in ["http://inside.test/", &literal, "ftp://new.test/"] {
         print_result(client.get::<Echo>(&format!("https://new.test/to?{url}")).await);
     }
+    print_result(client.get::<Echo>("https://new.test/maze").await);
     println!("connections inside: {}", servers.inside.servers()[0].accepted());
 
     println!("\n== Retries of what can be sent twice");

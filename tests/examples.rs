@@ -95,11 +95,12 @@ async fn reqwest_style_does_what_a_client_should() {
     assert_eq!(told(codings), expected.concat());
 
     let results: Vec<_> = inside.lines().filter(|line| line.starts_with("=> ")).collect();
-    let [by_name, by_address, by_scheme] = results[..] else { panic!("{inside}") };
+    let [by_name, by_address, by_scheme, endless] = results[..] else { panic!("{inside}") };
     for denied in [by_name, by_address] {
         assert!(denied.contains("every address is denied") && denied.contains("127.0.0.10 is loopback"), "{denied}");
     }
-    assert_eq!(by_scheme, "=> a redirect to ftp://new.test/");
+    assert_eq!((by_scheme, endless), ("=> a redirect to ftp://new.test/", "=> too many redirects"));
+    assert_eq!(inside.matches("GET https://new.test/maze: ").count(), 11);
     assert!(inside.contains("\nconnections inside: 0\n"), "{inside}");
 
     let hung_up = "client error (SendRequest): connection closed before message completed";
