@@ -345,8 +345,8 @@ async fn serve(listener: TcpListener, tls: Option<ServerConfig>) {
     let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
     let seen = Arc::new(Mutex::new(HashSet::new()));
     let answer = service_fn(move |request: Request<Incoming>| {
-        let first =
-            seen.lock().expect("nothing panics under it").insert((request.method().clone(), request.uri().clone()));
+        let key = (request.method().clone(), request.uri().clone());
+        let first = seen.lock().expect("nothing panics under it").insert(key);
         answer(request, first)
     });
     let service = TowerToHyperService::new(ServiceBuilder::new().layer(CompressionLayer::new()).service(answer));
@@ -368,6 +368,8 @@ async fn answer(
     first: bool,
 ) -> Result<Response<UnsyncBoxBody<Bytes, Infallible>>, BoxError> {
     let (head, body) = request.into_parts();
+    // All of it: a connection that is closed with something unread ends with a RST.
+    let body = body.collect().await?.to_bytes();
     let redirect = |to: &str| Ok::<_, BoxError>((StatusCode::TEMPORARY_REDIRECT, Some(HeaderValue::from_str(to)?)));
     let (status, location) = match head.uri.path() {
         "/to" => redirect(head.uri.query().unwrap_or_default())?,
@@ -387,11 +389,8 @@ async fn answer(
     };
     let echo = Echo {
         path: head.uri.path().to_owned(),
-        authorization: head
-            .headers
-            .get(AUTHORIZATION)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
-        body: serde_json::from_slice(&body.collect().await?.to_bytes()).unwrap_or_default(),
+        authorization: head.headers.get(AUTHORIZATION).and_then(|value| Some(value.to_str().ok()?.to_owned())),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
     };
     let json = Bytes::from(serde_json::to_vec(&echo)?);
     let late = head.uri.path() == "/late";
