@@ -46,7 +46,8 @@
 //! - **IP literals never come to a resolver**, so no policy sees `http://169.254.169.254/`, nor a redirect to it. Nor does the
 //!   name of a URL that goes through a proxy, unless the proxy is SOCKS with names resolved here: the proxy's own does.
 //!
-//! An address policy that has to hold takes this crate's connector with hyper-util's `Client`.
+//! An address policy that has to hold takes this crate's connector with hyper-util's `Client`; `examples/reqwest_style.rs` has
+//! redirects, decompression, JSON, retries and a timeout around it.
 //!
 //! [`Builder::resolve`]: crate::Builder::resolve
 //! [`Config::resolution_delay`]: crate::Config::resolution_delay

@@ -47,6 +47,8 @@ pub enum Behaviour {
     Cut(Cut),
     /// Answers every request with this status.
     Status(u16),
+    /// Sends every request there.
+    Redirect(&'static str),
     /// Is up, TLS included, and answers no request.
     Mute,
 }
@@ -204,7 +206,7 @@ async fn accept(listener: TcpListener, service: Service, log: watch::Sender<Log>
 /// How a connection ends is the client's to judge, so that errors here are dropped.
 async fn serve(service: Arc<Service>, mut stream: TcpStream, entry: Entry) {
     match service.behaviour {
-        Behaviour::Serve | Behaviour::Status(_) | Behaviour::Mute => {}
+        Behaviour::Serve | Behaviour::Status(_) | Behaviour::Redirect(_) | Behaviour::Mute => {}
         Behaviour::Delay(delay) => tokio::time::sleep(delay).await,
         Behaviour::Close => return,
         Behaviour::Reset => return reset(&stream),
@@ -255,7 +257,11 @@ async fn say(words: &[u8], mut stream: Counted<TcpStream>) {
 
 async fn answer(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, entry: Entry) {
     let Service { addr, behaviour, .. } = *service;
-    let status = if let Behaviour::Status(status) = behaviour { status } else { 200 };
+    let (status, location) = match behaviour {
+        Behaviour::Status(status) => (status, None),
+        Behaviour::Redirect(to) => (307, Some(to)),
+        _ => (200, None),
+    };
     let service = service_fn(|request: Request<Incoming>| {
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let authority = request.uri().authority().map(|authority| authority.as_str()).or(host).map(str::to_owned);
@@ -267,7 +273,11 @@ async fn answer(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin +
             if behaviour == Behaviour::Mute {
                 std::future::pending::<()>().await;
             }
-            Response::builder().status(status).body(Full::new(Bytes::from(format!("{addr}\n"))))
+            let mut response = Response::builder().status(status);
+            if let Some(to) = location {
+                response = response.header(header::LOCATION, to);
+            }
+            response.body(Full::new(Bytes::from(format!("{addr}\n"))))
         }
     });
     let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;

@@ -13,6 +13,7 @@ mod lab;
 mod layers;
 mod pool;
 mod proxies;
+mod reqwest;
 #[path = "../../support/mod.rs"]
 mod support;
 mod tls_on_top;
