@@ -57,7 +57,7 @@ impl HappyEyeballsConnector {
     fn asking(&self, environment: Environment, origin: &Origin) -> Environment {
         let config = &self.settings.config;
         let Environment { kinds, dial, .. } = environment;
-        let network = crate::dial::network();
+        let network = self.settings.networks.current();
         self.lookups.on_network(network.fingerprint);
         if let Some(fingerprint) = network.fingerprint.filter(|_| config.use_history) {
             self.settings.history.on_network(fingerprint);

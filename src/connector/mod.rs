@@ -25,9 +25,9 @@ use tower_service::Service;
 pub use builder::{BuildError, Builder};
 
 use crate::config::{Config, Pacing};
-use crate::dial::TcpOptions;
 #[cfg(feature = "rustls")]
 use crate::dial::tls::TlsClient;
+use crate::dial::{Networks, TcpOptions};
 use crate::error::Error;
 use crate::history::History;
 #[cfg(feature = "hickory")]
@@ -71,6 +71,7 @@ struct Settings {
     overrides: HashMap<Box<str>, Vec<SocketAddr>>,
     history: History,
     partition: Arc<str>,
+    networks: Arc<Networks>,
     /// With a permit for each attempt that may be in flight; none if they are not bounded.
     attempts: Option<Arc<Semaphore>>,
 }
@@ -128,6 +129,7 @@ impl HappyEyeballsConnector {
                 overrides: HashMap::new(),
                 history: History::new(),
                 partition: Arc::default(),
+                networks: Arc::default(),
                 attempts: None,
             }),
             lookups: Arc::new(Lookups::new(resolver)),

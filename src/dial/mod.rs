@@ -2,6 +2,7 @@
 
 pub(crate) mod icmp;
 mod interfaces;
+mod network;
 mod own_addresses;
 mod platform;
 mod tcp;
@@ -29,7 +30,7 @@ use crate::race::{Known, Probed};
 use crate::report::{Failure, FailureKind};
 use crate::stream::Transport;
 
-pub(crate) use interfaces::network;
+pub(crate) use network::Networks;
 use own_addresses::OwnAddresses;
 pub(crate) use tcp::TcpOptions;
 

@@ -167,3 +167,58 @@ mod linux {
         libc::tcp_info
     );
 }
+
+/// Tells that links or addresses of this host may have changed.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(super) struct Changes(std::os::fd::OwnedFd);
+
+#[cfg(target_os = "linux")]
+impl Changes {
+    /// Of the network namespace of this thread, from here on (rtnetlink(7)).
+    pub(super) fn subscribe() -> io::Result<Self> {
+        use std::os::fd::AsRawFd;
+
+        use nix::sys::socket::{AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket};
+
+        let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups.cast_unsigned()))?;
+        Ok(Self(socket))
+    }
+
+    /// Whether there were any since it was last asked. What they were is of no matter.
+    pub(super) fn any(&self) -> bool {
+        use std::os::fd::AsRawFd;
+
+        use nix::errno::Errno;
+        use nix::sys::socket::{MsgFlags, recv};
+
+        let mut any = false;
+        loop {
+            match recv(self.0.as_raw_fd(), &mut [0], MsgFlags::empty()) {
+                Err(Errno::EAGAIN) => return any,
+                // More than the socket can hold.
+                Err(Errno::ENOBUFS) | Ok(1..) => any = true,
+                Err(Errno::EINTR) => {}
+                Err(_) | Ok(0) => return true,
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub(super) enum Changes {}
+
+#[cfg(not(target_os = "linux"))]
+impl Changes {
+    pub(super) fn subscribe() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn any(&self) -> bool {
+        match *self {}
+    }
+}
