@@ -29,7 +29,10 @@ impl Setup {
     pub(super) fn system() -> Self {
         // hickory asks the system by other means on some Unixes, but there too the file changes with what they say.
         let path = cfg!(unix).then(|| PathBuf::from("/etc/resolv.conf"));
-        let read = || system_conf::read_system_conf().map(|(config, options)| Dns::new(config, options.ndots));
+        let read = || {
+            let (config, options) = system_conf::read_system_conf()?;
+            Ok(Dns::new(config, options.ndots))
+        };
         Self::new(Watched::hosts(), Watched::new(path, read))
     }
 
