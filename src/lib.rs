@@ -97,11 +97,9 @@ mod origin;
 mod policy_table;
 mod race;
 #[cfg(feature = "reachability")]
-#[cfg_attr(docsrs, doc(cfg(feature = "reachability")))]
 pub mod reachability;
 pub mod report;
 #[cfg(feature = "reqwest")]
-#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
 pub mod resolve;
 mod stream;
@@ -118,6 +116,7 @@ mod stream;
         feature = "reqwest"
     )
 ))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
 #[doc = include_str!("../docs/migration.md")]
 pub mod migration {}
 

@@ -75,14 +75,12 @@ pub struct Dns {
 impl Dns {
     /// As of [`HappyEyeballsConnector::new`]: by hickory, with the system's configuration.
     #[cfg(feature = "hickory")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "hickory")))]
     pub fn new() -> Self {
         HappyEyeballsConnector::new().into()
     }
 }
 
 #[cfg(feature = "hickory")]
-#[cfg_attr(docsrs, doc(cfg(feature = "hickory")))]
 impl Default for Dns {
     fn default() -> Self {
         Self::new()

@@ -23,9 +23,8 @@ use crate::resolve::{Lookups, Resolve, ServiceResolver};
 
 /// Makes a [`HappyEyeballsConnector`].
 ///
-/// One choice has to be made: TLS ([`platform_verifier`](Self::platform_verifier),
-/// [`webpki_roots`](Self::webpki_roots), [`native_roots`](Self::native_roots), [`tls_config`](Self::tls_config)) or
-/// [`plaintext`](Self::plaintext). Everything else has a default.
+/// One choice has to be made: TLS ([`platform_verifier`](Self::platform_verifier), `webpki_roots`, `native_roots`,
+/// [`tls_config`](Self::tls_config)) or [`plaintext`](Self::plaintext). Everything else has a default.
 ///
 /// With TLS, `https` and `wss` are connected by TLS, any other scheme by TCP.
 #[derive(Clone, Debug)]
@@ -88,7 +87,6 @@ impl Builder {
 
     /// TLS with the certificate verifier of the operating system.
     #[cfg(feature = "platform-verifier")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "platform-verifier")))]
     pub fn platform_verifier(mut self) -> Self {
         self.choice = Some(Choice::Tls(Roots::Platform));
         self
@@ -96,7 +94,6 @@ impl Builder {
 
     /// TLS with Mozilla's root certificates, compiled in.
     #[cfg(feature = "webpki-roots")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "webpki-roots")))]
     pub fn webpki_roots(mut self) -> Self {
         self.choice = Some(Choice::Tls(Roots::WebPki));
         self
@@ -104,7 +101,6 @@ impl Builder {
 
     /// TLS with the root certificates that the operating system keeps.
     #[cfg(feature = "native-roots")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "native-roots")))]
     pub fn native_roots(mut self) -> Self {
         self.choice = Some(Choice::Tls(Roots::Native));
         self
@@ -117,7 +113,6 @@ impl Builder {
     /// after the client's handshake is done (RFC 8446 section 2), so that one who wants another, or has been
     /// given none, wins the race all the same, and says so to the first who reads from the connection.
     #[cfg(feature = "rustls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn tls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
         self.choice = Some(Choice::Tls(Roots::Config(config.into())));
         self
@@ -154,7 +149,6 @@ impl Builder {
     /// # Ok(()) }
     /// ```
     #[cfg(feature = "aws-lc-rs")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
     pub fn tls_config_with<F>(mut self, make: F) -> Self
     where
         F: Fn(Option<rustls::client::EchMode>) -> Result<rustls::ClientConfig, rustls::Error> + Send + Sync + 'static,
@@ -167,10 +161,6 @@ impl Builder {
     ///
     /// Default is the process's default provider, else aws-lc-rs, else ring, by the features.
     #[cfg(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
-    #[cfg_attr(
-        docsrs,
-        doc(cfg(any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots")))
-    )]
     pub fn crypto_provider(mut self, provider: impl Into<Arc<rustls::crypto::CryptoProvider>>) -> Self {
         self.tls.provider = Some(provider.into());
         self
@@ -180,7 +170,6 @@ impl Builder {
     ///
     /// Default, if no protocol is enabled: HTTP/1.1, or whatever a finished TLS configuration offers.
     #[cfg(all(feature = "rustls", feature = "http1"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "rustls", feature = "http1"))))]
     pub fn enable_http1(mut self) -> Self {
         self.tls.alpn.http1 = true;
         self
@@ -188,7 +177,6 @@ impl Builder {
 
     /// Offers HTTP/2 by ALPN.
     #[cfg(all(feature = "rustls", feature = "http2"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "rustls", feature = "http2"))))]
     pub fn enable_http2(mut self) -> Self {
         self.tls.alpn.http2 = true;
         self
@@ -196,7 +184,6 @@ impl Builder {
 
     /// Offers every HTTP version that is compiled in.
     #[cfg(feature = "rustls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn enable_all_versions(mut self) -> Self {
         self.tls.alpn.http1 = cfg!(feature = "http1");
         self.tls.alpn.http2 = cfg!(feature = "http2");
@@ -205,7 +192,6 @@ impl Builder {
 
     /// The name that SNI and the certificate check use, in the place of the URI's host.
     #[cfg(feature = "rustls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn server_name_resolver<F, E>(mut self, resolve: F) -> Self
     where
         F: Fn(&Uri) -> Result<ServerName<'static>, E> + Send + Sync + 'static,

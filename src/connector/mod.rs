@@ -89,7 +89,6 @@ impl HappyEyeballsConnector {
     /// Infallible: the configuration is read at the first name, so literals work without it, and without it a name
     /// fails with an error that says so.
     #[cfg(feature = "hickory")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "hickory")))]
     pub fn new() -> Self {
         Self::with(Arc::new(HickoryResolver::from_system()))
     }
@@ -108,7 +107,6 @@ impl HappyEyeballsConnector {
 
     /// A builder, for TLS and everything else. Names are resolved as by [`new`](Self::new).
     #[cfg(feature = "hickory")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "hickory")))]
     pub fn builder() -> Builder {
         Builder::new(Arc::new(HickoryResolver::from_system()))
     }
@@ -389,7 +387,6 @@ impl HappyEyeballsConnector {
 }
 
 #[cfg(feature = "hickory")]
-#[cfg_attr(docsrs, doc(cfg(feature = "hickory")))]
 impl Default for HappyEyeballsConnector {
     fn default() -> Self {
         Self::new()

@@ -3,7 +3,12 @@
 #[cfg(feature = "aws-lc-rs")]
 mod ech;
 // A finished `ClientConfig` needs none of it.
-#[cfg(any(test, feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots"))]
+#[cfg(any(
+    all(test, any(feature = "aws-lc-rs", feature = "ring")),
+    feature = "platform-verifier",
+    feature = "webpki-roots",
+    feature = "native-roots"
+))]
 pub(crate) mod setup;
 
 use std::error::Error as StdError;

@@ -63,7 +63,9 @@ pub struct HickoryResolver {
 }
 
 impl HickoryResolver {
-    /// The name servers and the search list of the system: resolv.conf(5), on Windows the registry.
+    /// The name servers and the search list of the system: resolv.conf(5), elsewhere what the system says.
+    ///
+    /// On Android the first lookup panics unless the application has initialised the crate `ndk_context`.
     ///
     /// Nothing is read before the first name. While the configuration cannot be read, every lookup fails and says
     /// why; it is tried again with the next name. The servers of somebody else are never asked instead.

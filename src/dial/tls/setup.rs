@@ -46,7 +46,11 @@ pub(crate) fn with_native_roots(provider: Option<Arc<CryptoProvider>>) -> Result
 }
 
 /// Trusts these roots.
-#[cfg(any(test, feature = "webpki-roots", feature = "native-roots"))]
+#[cfg(any(
+    all(test, any(feature = "aws-lc-rs", feature = "ring")),
+    feature = "webpki-roots",
+    feature = "native-roots"
+))]
 pub(super) fn with_roots(
     provider: Option<Arc<CryptoProvider>>,
     roots: rustls::RootCertStore,
@@ -116,7 +120,7 @@ impl StdError for TlsSetupError {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "platform-verifier", feature = "webpki-roots", feature = "native-roots")))]
 mod tests {
     use super::*;
 

@@ -47,7 +47,6 @@ impl HickoryResolver {
     /// # Ok(())
     /// # }
     /// ```
-    #[cfg_attr(docsrs, doc(cfg(feature = "dns-over-https")))]
     pub fn over_https(servers: impl IntoIterator<Item = (SocketAddr, Uri)>, tls: impl Into<Arc<ClientConfig>>) -> Self {
         let tls = tls.into();
         let servers = servers.into_iter();

@@ -37,7 +37,6 @@ impl HickoryResolver {
     /// # Ok(())
     /// # }
     /// ```
-    #[cfg_attr(docsrs, doc(cfg(feature = "dns-over-tls")))]
     pub fn over_tls(
         servers: impl IntoIterator<Item = (SocketAddr, ServerName<'static>)>,
         tls: impl Into<Arc<ClientConfig>>,

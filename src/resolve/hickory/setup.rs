@@ -16,6 +16,8 @@ use super::connections::NameServer;
 
 /// The time between two looks at a file.
 const CHECK: Duration = Duration::from_secs(1);
+/// The time between two questions to a system that has no file, which take longer than a look.
+const ASK: Duration = Duration::from_secs(5);
 /// For so long a file that cannot be read counts as it was: whoever writes it anew may have only begun.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -27,10 +29,16 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) fn system() -> Self {
-        // hickory asks the system by other means on some Unixes, but there too the file changes with what they say.
-        let path = cfg!(unix).then(|| PathBuf::from("/etc/resolv.conf"));
-        let read = || system_conf::read_system_conf().map(|(config, options)| Dns::new(config, options.ndots));
-        Self::new(Watched::hosts(), Watched::new(path, read))
+        let read = || {
+            let (config, options) = system_conf::read_system_conf()?;
+            Ok(Dns::new(config, options.ndots))
+        };
+        // Elsewhere hickory has other means.
+        let dns = match cfg!(all(unix, not(any(target_os = "android", target_vendor = "apple")))) {
+            true => Watched::new(Some("/etc/resolv.conf".into()), read),
+            false => Watched::asked(read),
+        };
+        Self::new(Watched::hosts(), dns)
     }
 
     pub(super) fn fixed(config: ResolverConfig) -> Self {
@@ -84,10 +92,11 @@ impl Dns {
     }
 }
 
-/// What a file says. It is read again when it has changed.
+/// What a file says, which is read again when it has changed, or the system.
 pub(super) struct Watched<T> {
-    /// `None` for what does not change.
     path: Option<PathBuf>,
+    /// For so long a value stands without a look at the file or, where there is none, another reading.
+    interval: Duration,
     read: Box<dyn Fn() -> Result<T, NetError> + Send + Sync>,
     state: Mutex<State<T>>,
 }
@@ -111,9 +120,16 @@ impl Watched<Hosts> {
 }
 
 impl<T> Watched<T> {
+    /// Without a path, of what does not change.
     pub(super) fn new(path: Option<PathBuf>, read: impl Fn() -> Result<T, NetError> + Send + Sync + 'static) -> Self {
+        let interval = if path.is_some() { CHECK } else { Duration::MAX };
         let state = State { value: None, stamp: None, checked: None, unreadable_since: None };
-        Self { path, read: Box::new(read), state: Mutex::new(state) }
+        Self { path, interval, read: Box::new(read), state: Mutex::new(state) }
+    }
+
+    /// Of what changes and no file tells of it.
+    fn asked(read: impl Fn() -> Result<T, NetError> + Send + Sync + 'static) -> Self {
+        Self { interval: ASK, ..Self::new(None, read) }
     }
 
     /// As long as there is nothing to give, each call tries again: a process may start before its network does, and may
@@ -122,7 +138,7 @@ impl<T> Watched<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { value, stamp, checked, unreadable_since } = &mut *state;
         if let Some(value) = value
-            && checked.is_some_and(|checked| now.saturating_duration_since(checked) < CHECK)
+            && checked.is_some_and(|checked| now.saturating_duration_since(checked) < self.interval)
         {
             return Ok(value.clone());
         }
@@ -130,6 +146,7 @@ impl<T> Watched<T> {
         // Before the file is read: what is written to it while it is read changes the stamp once more.
         let stamp_now = self.path.as_deref().and_then(Stamp::of);
         if let Some(value) = value
+            && self.path.is_some()
             && *stamp == stamp_now
         {
             *unreadable_since = None;

@@ -87,6 +87,17 @@ fn a_file_is_read_again_when_it_has_changed_and_looked_at_once_a_second() {
     assert_eq!(file.reads.load(Ordering::SeqCst), 3);
 }
 
+/// Windows, Android and Apple's systems are no files. A laptop and a telephone change networks there too.
+#[test]
+fn a_system_without_a_file_is_asked_again_after_a_while() {
+    let reads = AtomicUsize::new(0);
+    let watched = Watched::asked(move || Ok(reads.fetch_add(1, Ordering::SeqCst)));
+    let start = Instant::now();
+    for (after, value) in [(Duration::ZERO, 0), (ASK - MS, 0), (ASK, 1), (2 * ASK - MS, 1), (2 * ASK, 2)] {
+        assert_eq!(*watched.get(start + after).unwrap(), value, "{after:?}");
+    }
+}
+
 /// As systemd-resolved and its like have it.
 ///
 /// Proves: NET-7
