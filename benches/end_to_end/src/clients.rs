@@ -42,7 +42,7 @@ pub enum Client {
 /// What a connect is to, in the words of each client.
 pub struct Target {
     uri: Uri,
-    url: reqwest::Url,
+    url: String,
     addr: SocketAddr,
 }
 
@@ -56,7 +56,7 @@ impl Target {
         };
         let scheme = if work.tls == Tls::None { "http" } else { "https" };
         let url = format!("{scheme}://{}:{}/", work.host.name(connect), addr.port());
-        Ok(Self { uri: url.parse()?, url: url.parse()?, addr })
+        Ok(Self { uri: url.parse()?, url, addr })
     }
 }
 
@@ -93,7 +93,7 @@ pub async fn perform(places: &Places, work: &Work, count: usize) -> Result<Costs
             with_connector(job, builder.build()?).await
         }
         Client::HttpConnector if in_dns => {
-            let mut http = HttpConnector::new_with_resolver(LookupIp::new(places.dns)?);
+            let mut http = HttpConnector::new_with_resolver(LookupIp::with_hosts_file(places.dns)?);
             http.enforce_http(false);
             with_connector_below(job, http, tls).await
         }
@@ -105,7 +105,7 @@ pub async fn perform(places: &Places, work: &Work, count: usize) -> Result<Costs
         Client::Reqwest => {
             let builder = reqwest::Client::builder().no_proxy().http1_only().pool_max_idle_per_host(0);
             let builder = match in_dns {
-                true => builder.dns_resolver(Lookup(LookupIp::new(places.dns)?)),
+                true => builder.dns_resolver(Lookup(LookupIp::with_hosts_file(places.dns)?)),
                 false => builder,
             };
             // It wants one in any case.
@@ -211,7 +211,7 @@ impl<C: Connector> Once for Get<C> {
 
 impl Once for reqwest::Client {
     async fn once(&mut self, target: &Target) -> Result<(), BoxError> {
-        let request = self.get(target.url.clone()).header(http::header::CONNECTION, "close");
+        let request = self.get(&target.url).header(http::header::CONNECTION, "close");
         let response = request.send().await?.error_for_status()?;
         if response.bytes().await?.is_empty() {
             return Err("the server did not send what it should".into());

@@ -7,6 +7,7 @@
 //! It exits with 1 when a bound is broken.
 
 mod clients;
+mod connects;
 mod count;
 #[path = "../../../tests/lab/mod.rs"]
 mod lab;
@@ -69,5 +70,15 @@ fn measure(quick: bool, json: bool) -> Result<bool, BoxError> {
     targets::measure(quick, &mut servers, &mut show)?;
     race::measure(&mut show);
     worlds::measure(quick, &mut show)?;
+    if !json {
+        println!("\n{}", connects::HEADER);
+    }
+    connects::measure(quick, &servers, &mut |took| {
+        if json {
+            println!("{}", took.json());
+        } else {
+            println!("{}", took.row());
+        }
+    })?;
     Ok(held)
 }

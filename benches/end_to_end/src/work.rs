@@ -33,6 +33,20 @@ pub struct Work {
     pub at_once: usize,
 }
 
+impl Work {
+    pub fn client_name(self) -> &'static str {
+        match self.client {
+            Client::Floor if self.tls.is_ours() => "tokio-rustls",
+            Client::Floor => "tokio",
+            Client::Ours => "this crate",
+            Client::HttpConnector if self.tls.is_ours() => "hyper-rustls",
+            Client::HttpConnector if self.host.is_in_dns() => "`HttpConnector` with hickory",
+            Client::HttpConnector => "`HttpConnector`",
+            Client::Reqwest => "reqwest",
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
     Connect,
@@ -111,9 +125,10 @@ impl<'a> Job<'a> {
         let Self { work, places, count, .. } = self;
         // Whoever crowds at a new name has not asked before.
         let warm_up = if matches!(work.host, Host::Crowded(_)) { 0 } else { WARM_UP };
-        let targets: Result<Vec<_>, _> = (0..warm_up + count).map(|n| Target::new(places, work, n)).collect();
+        let names = if work.host == Host::New { warm_up + count } else { 1 };
+        let targets: Result<Vec<_>, _> = (0..names).map(|connect| Target::new(places, work, connect)).collect();
         let targets = Arc::new(targets?);
-        for target in &targets[..warm_up] {
+        for target in targets.iter().cycle().take(warm_up) {
             client.once(target).await?;
         }
         let future_bytes = client.size_of_connect(&targets[0]);
@@ -123,8 +138,8 @@ impl<'a> Job<'a> {
         for first in 0..work.at_once.min(count) {
             let (mut client, targets, step) = (client.clone(), targets.clone(), work.at_once);
             tasks.spawn(async move {
-                for target in targets[warm_up + first..].iter().step_by(step) {
-                    client.once(target).await?;
+                for connect in (first..count).step_by(step) {
+                    client.once(&targets[(warm_up + connect) % names]).await?;
                 }
                 Ok::<_, BoxError>(())
             });
