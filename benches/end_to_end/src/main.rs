@@ -13,7 +13,6 @@ mod count;
 mod lab;
 #[path = "../../../tests/process/mod.rs"]
 mod process;
-mod race;
 mod row;
 mod servers;
 mod targets;
@@ -68,7 +67,6 @@ fn measure(quick: bool, json: bool) -> Result<bool, BoxError> {
         held &= row.holds();
     };
     targets::measure(quick, &mut servers, &mut show)?;
-    race::measure(&mut show);
     worlds::measure(quick, &mut show)?;
     if !json {
         println!("\n{}", connects::HEADER);

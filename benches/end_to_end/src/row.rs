@@ -21,6 +21,7 @@ pub enum Unit {
     Microseconds,
     Milliseconds,
     Queries,
+    SystemCalls,
 }
 
 #[derive(Clone, Copy)]
@@ -52,7 +53,7 @@ impl Unit {
         match self {
             Self::Microseconds => duration.as_secs_f64() * 1e6,
             Self::Milliseconds => duration.as_secs_f64() * 1e3,
-            Self::Bytes | Self::Instructions | Self::Queries => unreachable!("{} are no time", self.symbol()),
+            _ => unreachable!("{} are no time", self.symbol()),
         }
     }
 
@@ -63,13 +64,14 @@ impl Unit {
             Self::Microseconds => "µs",
             Self::Milliseconds => "ms",
             Self::Queries => "queries",
+            Self::SystemCalls => "system calls",
         }
     }
 
     fn show(self, value: f64) -> String {
         match self {
             Self::Microseconds | Self::Milliseconds => format!("{value:.1} {}", self.symbol()),
-            Self::Bytes | Self::Instructions | Self::Queries => format!("{} {}", thousands(value), self.symbol()),
+            _ => format!("{} {}", thousands(value), self.symbol()),
         }
     }
 }

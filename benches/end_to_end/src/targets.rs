@@ -1,8 +1,11 @@
-//! What this crate may cost beside others, where that does not hang on the machine: instructions, queries, memory.
+//! What this crate may cost beside others, where that does not hang on the machine: instructions, system calls, queries,
+//! memory. Times that stand beside them have no bound.
+
+use std::time::{Duration, Instant};
 
 use crate::BoxError;
 use crate::clients::Client;
-use crate::count::{Tool, costs, median, pair};
+use crate::count::{Tool, costs, median};
 use crate::row::{Bound, Other, Row, Unit};
 use crate::servers::{Host, Servers};
 use crate::work::{Act, Tls, Work};
@@ -11,11 +14,14 @@ use crate::work::{Act, Tls, Work};
 const CROWD: usize = 1000;
 /// A, AAAA and HTTPS.
 const QUERIES: f64 = 3.0;
-/// Connects in flight at once.
+/// Connects in flight at once, and the bytes of each.
 const HELD: usize = 10_000;
 const MEMORY: f64 = 6.0 * 1024.0;
+/// Microseconds.
+const RACE: f64 = 5.0;
+const SORT: f64 = 20.0;
 
-// Ours in units of the other's instructions.
+// Ours in units of the other's.
 const GET: f64 = 1.10;
 const CACHED: f64 = 1.15;
 const HANDSHAKE: f64 = 1.03;
@@ -23,17 +29,24 @@ const HANDSHAKE: f64 = 1.03;
 const FIRST: f64 = 1.01;
 const CROWDED: f64 = 1.0;
 
-pub fn measure(quick: bool, servers: &mut Servers, show: &mut impl FnMut(Row)) -> Result<(), BoxError> {
+pub fn measure(quick: bool, servers: &mut Servers, show: &mut dyn FnMut(Row)) -> Result<(), BoxError> {
+    let mut checks = Checks { quick, servers, show };
+    let get = Work { client: Client::Ours, act: Act::Get, host: Host::Literal, tls: Tls::None, at_once: 1 };
+    let cached = Work { act: Act::Connect, host: Host::Cached, ..get };
+    let handshake = Work { act: Act::Connect, tls: Tls::Full, ..get };
     let more = if quick { 300 } else { 1000 };
-    let literal = Work { client: Client::Ours, act: Act::Get, host: Host::Literal, tls: Tls::None, at_once: 1 };
-    instructions("GET over a fresh connection, literal", literal, more, GET, servers, show)?;
-    let cached = Work { act: Act::Connect, host: Host::Cached, ..literal };
-    instructions("connect, cached name", cached, more, CACHED, servers, show)?;
-    let handshake = Work { act: Act::Connect, tls: Tls::Full, ..literal };
-    instructions("connect with a full TLS handshake, literal", handshake, more / 3, HANDSHAKE, servers, show)?;
-    first(quick, servers, show)?;
-    crowd(quick, servers, show)?;
-    hold(servers, show)
+    // Instructions are those of user space alone.
+    for tool in [Tool::Callgrind, Tool::Strace] {
+        checks.count(tool, "GET over a fresh connection, literal", get, more, GET)?;
+        checks.count(tool, "connect, cached name", cached, more, CACHED)?;
+    }
+    checks.count(Tool::Callgrind, "connect, literal, full TLS handshake", handshake, more / 3, HANDSHAKE)?;
+    checks.first(Work { act: Act::First, ..handshake })?;
+    checks.crowd()?;
+    checks.hold(Work { act: Act::Hold, host: Host::Silent, at_once: HELD, ..get })?;
+    checks.race("the race of a healthy `https` connect with an HTTPS record, CPU", RACE, race::healthy());
+    checks.race("sorting 64 addresses by RFC 6724, CPU", SORT, race::sorting(64));
+    Ok(())
 }
 
 impl Work {
@@ -42,85 +55,93 @@ impl Work {
     }
 }
 
-fn instructions(
-    name: &str,
-    work: Work,
-    more: usize,
-    bound: f64,
-    servers: &Servers,
-    show: &mut impl FnMut(Row),
-) -> Result<(), BoxError> {
-    let [ours, theirs] = work.of_both().map(|work| Tool::Callgrind.count(&servers.places, &work, more));
-    show_instructions(name, work, ours?.zip(theirs?), bound, show);
-    Ok(())
+struct Checks<'a> {
+    quick: bool,
+    servers: &'a mut Servers,
+    show: &'a mut dyn FnMut(Row),
 }
 
-fn show_instructions(name: &str, work: Work, counts: Option<(f64, f64)>, bound: f64, show: &mut impl FnMut(Row)) {
-    if let Some((ours, theirs)) = counts {
+impl Checks<'_> {
+    fn show(&mut self, name: &str, unit: Unit, work: Work, [ours, theirs]: [f64; 2], bound: Bound) {
         let other = Other::Client(work.of_both()[1].client_name(), theirs);
-        show(Row { name: name.to_owned(), unit: Unit::Instructions, ours, other, bound: Bound::Ratio(bound) });
+        (self.show)(Row { name: name.to_owned(), unit, ours, other, bound });
     }
-}
 
-/// The first connect of a process, with all that has to be made before.
-fn first(quick: bool, servers: &Servers, show: &mut impl FnMut(Row)) -> Result<(), BoxError> {
-    let work = Work { client: Client::Ours, act: Act::First, host: Host::Literal, tls: Tls::Full, at_once: 1 };
-    let name = "first connect of a process, TLS";
-    let [ours, theirs] =
-        pair(work.of_both().map(|work| move || Tool::Callgrind.count_process(&servers.places, &work, 1)))?;
-    show_instructions(name, work, ours.zip(theirs), FIRST, show);
-
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..if quick { 11 } else { 31 } {
-        for (times, work) in times.iter_mut().zip(work.of_both()) {
-            times.push(costs(&servers.places, &work, 1)?.nanoseconds / 1e6);
+    fn count(&mut self, tool: Tool, name: &str, work: Work, more: usize, bound: f64) -> Result<(), BoxError> {
+        let [ours, theirs] = work.of_both().map(|work| tool.count(&self.servers.places, &work, more));
+        if let (Some(ours), Some(theirs)) = (ours?, theirs?) {
+            self.show(name, tool.unit(), work, [ours, theirs], Bound::Ratio(bound));
         }
+        Ok(())
     }
-    let [ours, theirs] = times.map(median);
-    let other = Other::Client(work.of_both()[1].client_name(), theirs);
-    show(Row { name: name.to_owned(), unit: Unit::Milliseconds, ours, other, bound: Bound::None });
-    Ok(())
-}
 
-/// Many connects at once to one name that nobody has asked for.
-fn crowd(quick: bool, servers: &mut Servers, show: &mut impl FnMut(Row)) -> Result<(), BoxError> {
-    let mut number = 0;
-    // Each time another name, so that the name server tells whose queries are whose.
-    let mut work = || {
-        number += 1;
-        Work { client: Client::Ours, act: Act::Connect, host: Host::Crowded(number), tls: Tls::Above, at_once: CROWD }
-    };
-    let mut times = [Vec::new(), Vec::new()];
-    let mut queries = [0.0; 2];
-    for _ in 0..if quick { 3 } else { 9 } {
-        let work = work().of_both();
-        for (index, work) in work.into_iter().enumerate() {
-            let before = servers.queries(&work.host.name(0))?;
-            times[index].push(costs(&servers.places, &work, CROWD)?.nanoseconds / 1e3);
-            queries[index] = (servers.queries(&work.host.name(0))? - before) as f64;
+    /// The first connect of a process, with all that has to be made before.
+    fn first(&mut self, work: Work) -> Result<(), BoxError> {
+        let name = "first connect of a process, literal, full TLS handshake";
+        let (tool, places) = (Tool::Callgrind, &self.servers.places);
+        let [ours, theirs] = work.of_both().map(|work| tool.count_process(places, &work, 1));
+        let mut times = [const { Vec::new() }; 2];
+        for _ in 0..if self.quick { 11 } else { 31 } {
+            for (times, work) in times.iter_mut().zip(work.of_both()) {
+                times.push(costs(places, &work, 1)?.nanoseconds / 1e6);
+            }
         }
+        if let (Some(ours), Some(theirs)) = (ours?, theirs?) {
+            self.show(name, tool.unit(), work, [ours, theirs], Bound::Ratio(FIRST));
+        }
+        self.show(name, Unit::Milliseconds, work, times.map(median), Bound::None);
+        Ok(())
     }
-    let name = |what: &str| format!("{CROWD} connects at once to one new name, `https`, TCP: {what}");
-    let work = work();
-    let [ours, theirs] = queries;
-    let other = Other::Client(work.of_both()[1].client_name(), theirs);
-    show(Row { name: name("queries"), unit: Unit::Queries, ours, other, bound: Bound::Exactly(QUERIES) });
-    let [ours, theirs] = times.map(median);
-    let other = Other::Client(work.of_both()[1].client_name(), theirs);
-    show(Row { name: name("time of each"), unit: Unit::Microseconds, ours, other, bound: Bound::None });
-    instructions(&name("each"), work, CROWD, CROWDED, servers, show)
-}
 
-/// Memory of connects that are in flight.
-fn hold(servers: &Servers, show: &mut impl FnMut(Row)) -> Result<(), BoxError> {
-    let work = Work { client: Client::Ours, act: Act::Hold, host: Host::Silent, tls: Tls::None, at_once: HELD };
-    let mut bytes = [0.0; 2];
-    for (bytes, work) in bytes.iter_mut().zip(work.of_both()) {
-        *bytes = costs(&servers.places, &work, HELD)?.resident_bytes.ok_or("memory was to be measured")? as f64;
+    /// Many connects at once to one name that nobody has asked for.
+    fn crowd(&mut self) -> Result<(), BoxError> {
+        // Each time another name, so that the name server tells whose queries are whose.
+        let work = |name| Work {
+            client: Client::Ours,
+            act: Act::Connect,
+            host: Host::Crowded(name),
+            tls: Tls::Above,
+            at_once: CROWD,
+        };
+        let (mut queries, mut times) = ([0.0; 2], [const { Vec::new() }; 2]);
+        for name in 1..if self.quick { 4 } else { 10 } {
+            for (index, work) in work(name).of_both().into_iter().enumerate() {
+                let before = self.servers.queries(&work.host.name(0))?;
+                times[index].push(costs(&self.servers.places, &work, CROWD)?.nanoseconds / 1e3);
+                queries[index] = (self.servers.queries(&work.host.name(0))? - before) as f64;
+            }
+        }
+        let name = format!("{CROWD} connects at once to one new name, `https`, TCP");
+        self.show(&name, Unit::Queries, work(0), queries, Bound::Exactly(QUERIES));
+        let each = format!("{name}, each");
+        self.show(&each, Unit::Microseconds, work(0), times.map(median), Bound::None);
+        self.count(Tool::Callgrind, &each, work(0), CROWD, CROWDED)
     }
-    let [ours, theirs] = bytes;
-    let name = format!("memory of a connect in flight, of {HELD} to a silent address");
-    let other = Other::Client(work.of_both()[1].client_name(), theirs);
-    show(Row { name, unit: Unit::Bytes, ours, other, bound: Bound::Most(MEMORY) });
-    Ok(())
+
+    /// Memory of connects that are in flight.
+    fn hold(&mut self, work: Work) -> Result<(), BoxError> {
+        let mut bytes = [0.0; 2];
+        for (bytes, work) in bytes.iter_mut().zip(work.of_both()) {
+            let costs = costs(&self.servers.places, &work, HELD)?;
+            *bytes = costs.resident_bytes.ok_or("memory was to be measured")? as f64;
+        }
+        let name = format!("memory of a connect to a silent address, of {HELD} at once");
+        self.show(&name, Unit::Bytes, work, bytes, Bound::Most(MEMORY));
+        Ok(())
+    }
+
+    /// What a race costs by itself. Whatever else the machine does can only add to its time, so the shortest is the
+    /// truest.
+    fn race(&mut self, name: &str, most: f64, call: impl Fn()) {
+        const ROUNDS: usize = 200;
+        const REPEATS: u32 = 100;
+        let round = |_| {
+            let start = Instant::now();
+            (0..REPEATS).for_each(|_| call());
+            start.elapsed() / REPEATS
+        };
+        let shortest = (0..ROUNDS).map(round).min().unwrap_or(Duration::MAX);
+        let (unit, ours) = (Unit::Microseconds, Unit::Microseconds.of(shortest));
+        (self.show)(Row { name: name.to_owned(), unit, ours, other: Other::None, bound: Bound::Most(most) });
+    }
 }
