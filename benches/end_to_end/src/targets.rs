@@ -115,7 +115,8 @@ impl Checks<'_> {
         self.show(&name, Unit::Queries, work(0), queries, Bound::Exactly(QUERIES));
         let each = format!("{name}, each");
         self.show(&each, Unit::Microseconds, work(0), times.map(median), Bound::None);
-        self.count(Tool::Callgrind, &each, work(0), CROWD, CROWDED)
+        self.count(Tool::Callgrind, &each, work(0), CROWD, CROWDED)?;
+        self.count(Tool::Strace, &each, work(0), CROWD, CROWDED)
     }
 
     /// Memory of connects that are in flight.
