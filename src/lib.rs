@@ -120,6 +120,10 @@ mod stream;
 #[doc = include_str!("../docs/migration.md")]
 pub mod migration {}
 
+#[cfg(doc)]
+#[doc = include_str!("../docs/performance.md")]
+pub mod performance {}
+
 /// What the packages beside this crate measure and fuzz. Outside semver.
 #[cfg(feature = "__internal")]
 #[doc(hidden)]

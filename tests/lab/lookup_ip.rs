@@ -19,7 +19,12 @@ pub struct LookupIp(TokioResolver);
 
 impl LookupIp {
     pub fn new(name_server: SocketAddr) -> Result<Self, NetError> {
-        resolver(name_server).map(Self)
+        resolver(name_server, ResolveHosts::Never).map(Self)
+    }
+
+    /// It looks into the hosts file before, as users have it.
+    pub fn with_hosts_file(name_server: SocketAddr) -> Result<Self, NetError> {
+        resolver(name_server, ResolveHosts::Always).map(Self)
     }
 }
 
@@ -42,14 +47,14 @@ impl Service<Name> for LookupIp {
     }
 }
 
-/// hickory with one name server and no hosts file.
-pub fn resolver(name_server: SocketAddr) -> Result<TokioResolver, NetError> {
+/// hickory with one name server.
+fn resolver(name_server: SocketAddr, hosts_file: ResolveHosts) -> Result<TokioResolver, NetError> {
     let mut server = NameServerConfig::udp_and_tcp(name_server.ip());
     for connection in &mut server.connections {
         connection.port = name_server.port();
     }
     let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    builder.options_mut().use_hosts_file = ResolveHosts::Never;
+    builder.options_mut().use_hosts_file = hosts_file;
     builder.build()
 }

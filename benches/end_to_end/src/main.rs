@@ -1,4 +1,4 @@
-//! Whole connects of this crate's connector beside `HttpConnector`, in one run on one machine, all on loopback.
+//! Connects of this crate's connector beside those of other clients, in one run on one machine, all on loopback.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/end_to_end/Cargo.toml [-- --quick --json]
@@ -7,34 +7,37 @@
 //! It exits with 1 when a bound is broken.
 
 mod clients;
-mod gets;
+mod connects;
+mod count;
 #[path = "../../../tests/lab/mod.rs"]
 mod lab;
-mod race;
+#[path = "../../../tests/process/mod.rs"]
+mod process;
 mod row;
-mod silent;
+mod servers;
+mod targets;
+mod work;
+mod worlds;
 
 use std::process::ExitCode;
 
-use clients::Client;
 use row::Row;
+use servers::Servers;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-const USAGE: &str = "usage: end-to-end [--quick] [--json]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        // What this program runs itself as, so that client and server are processes of their own.
-        ["serve"] => gets::serve().map(|()| true),
-        ["get", client, url, count] => get(client, url, count).map(|()| true),
+        // What this program runs itself as, so that servers and each client are processes of their own.
+        ["serve"] => servers::serve().map(|()| true),
+        ["client", places, work, count] => work::client(places, work, count).map(|()| true),
         _ if arguments.iter().all(|argument| ["--quick", "--json"].contains(argument)) => {
             measure(arguments.contains(&"--quick"), arguments.contains(&"--json"))
         }
         _ => {
-            eprintln!("{USAGE}");
+            eprintln!("usage: end-to-end [--quick] [--json]");
             return ExitCode::from(64);
         }
     };
@@ -48,15 +51,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn get(client: &str, url: &str, count: &str) -> Result<(), BoxError> {
-    let client = Client::by_name(client).ok_or(USAGE)?;
-    let elapsed = gets::get(client, url.parse()?, count.parse()?)?;
-    println!("{}", elapsed.as_nanos());
-    Ok(())
-}
-
 /// Whether every bound held.
 fn measure(quick: bool, json: bool) -> Result<bool, BoxError> {
+    let mut servers = Servers::start()?;
     if !json {
         println!("{}", Row::HEADER);
     }
@@ -69,8 +66,17 @@ fn measure(quick: bool, json: bool) -> Result<bool, BoxError> {
         }
         held &= row.holds();
     };
-    race::measure(&mut show);
-    gets::measure(quick, &mut show)?;
-    silent::measure(quick, &mut show)?;
+    targets::measure(quick, &mut servers, &mut show)?;
+    worlds::measure(quick, &mut show)?;
+    if !json {
+        println!("\n{}", connects::HEADER);
+    }
+    connects::measure(quick, &servers, &mut |took| {
+        if json {
+            println!("{}", took.json());
+        } else {
+            println!("{}", took.row());
+        }
+    })?;
     Ok(held)
 }

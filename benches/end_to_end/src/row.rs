@@ -1,111 +1,142 @@
-//! What is printed of a measure.
+//! What is checked: one number beside another, and how far apart they may be. A row of a table in Markdown, or an object.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// One measure: ours beside the others'.
+/// One measure: ours beside another.
 pub struct Row {
-    pub name: &'static str,
+    pub name: String,
     pub unit: Unit,
     pub ours: f64,
-    pub http_connector: Other,
-    /// What a client could do at best.
-    pub ideal: Option<f64>,
+    pub other: Other,
     pub bound: Bound,
 }
 
 #[derive(Clone, Copy)]
 pub enum Unit {
+    Bytes,
     Instructions,
     Microseconds,
     Milliseconds,
+    Queries,
+    SystemCalls,
 }
 
-/// What `HttpConnector` took.
 #[derive(Clone, Copy)]
 pub enum Other {
-    /// It has nothing of the kind.
     None,
-    Took(f64),
-    /// It was not done after so long.
-    Cut(f64),
+    /// What a client took, by its name.
+    Client(&'static str, f64),
+    /// What a client could do at best.
+    Ideal(f64),
 }
 
 #[derive(Clone, Copy)]
 pub enum Bound {
+    /// It hangs too much on the machine.
     None,
+    Exactly(f64),
     /// Ours, at most.
     Most(f64),
-    /// Ours in units of `HttpConnector`'s, at most.
+    /// Ours in units of the other, at most.
     Ratio(f64),
-    /// Ours and the ideal, apart at most.
-    Apart(f64),
+    /// The other in units of ours, at least.
+    Times(f64),
+    /// Ours beyond the other, at most.
+    Beyond(f64),
 }
 
 impl Unit {
     pub fn of(self, duration: Duration) -> f64 {
         match self {
-            Self::Instructions => unreachable!("instructions are no time"),
             Self::Microseconds => duration.as_secs_f64() * 1e6,
             Self::Milliseconds => duration.as_secs_f64() * 1e3,
+            _ => unreachable!("{} are no time", self.symbol()),
         }
     }
 
     fn symbol(self) -> &'static str {
         match self {
+            Self::Bytes => "B",
             Self::Instructions => "instructions",
-            Self::Microseconds => "us",
+            Self::Microseconds => "µs",
             Self::Milliseconds => "ms",
+            Self::Queries => "queries",
+            Self::SystemCalls => "system calls",
         }
     }
 
     fn show(self, value: f64) -> String {
         match self {
-            Self::Instructions => format!("{value:.0}"),
             Self::Microseconds | Self::Milliseconds => format!("{value:.1} {}", self.symbol()),
+            _ => format!("{} {}", thousands(value), self.symbol()),
         }
     }
 }
 
-impl Row {
-    pub const HEADER: &str =
-        "                                         ours  HttpConnector      ideal  ours to that, and the bound";
+/// A whole number as people read it.
+pub fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
 
-    fn ratio(&self) -> Option<f64> {
-        match self.http_connector {
-            Other::Took(took) => Some(self.ours / took),
-            Other::None | Other::Cut(_) => None,
+impl Row {
+    pub const HEADER: &str = "| | this crate | beside | | bound | |\n|---|--:|---|--:|---|---|";
+
+    fn other(&self) -> Option<f64> {
+        match self.other {
+            Other::None => None,
+            Other::Client(_, took) | Other::Ideal(took) => Some(took),
         }
     }
 
     pub fn holds(&self) -> bool {
+        let other = self.other().unwrap_or(f64::NAN);
         match self.bound {
             Bound::None => true,
+            Bound::Exactly(value) => self.ours == value,
             Bound::Most(most) => self.ours <= most,
-            Bound::Ratio(most) => self.ratio().is_some_and(|ratio| ratio <= most),
-            Bound::Apart(most) => self.ideal.is_some_and(|ideal| (self.ours - ideal).abs() <= most),
+            Bound::Ratio(most) => self.ours / other <= most,
+            Bound::Times(least) => other / self.ours >= least,
+            Bound::Beyond(most) => self.ours - other <= most,
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.bound {
+            Bound::None => "",
+            _ if self.holds() => "ok",
+            _ => "**BROKEN**",
+        }
+    }
+
+    fn bound(&self) -> String {
+        match self.bound {
+            Bound::None => "none: it hangs on the machine".to_owned(),
+            Bound::Exactly(value) => self.unit.show(value),
+            Bound::Most(most) => format!("at most {}", self.unit.show(most)),
+            Bound::Ratio(most) => format!("at most {most:.2} of it"),
+            Bound::Times(least) => format!("at least {least:.0} times as much"),
+            Bound::Beyond(most) => format!("at most {} more", self.unit.show(most)),
         }
     }
 
     pub fn json(&self) -> Value {
-        let bound = match self.bound {
-            Bound::None => None,
-            Bound::Most(most) | Bound::Ratio(most) | Bound::Apart(most) => Some(most),
-        };
-        let http_connector = match self.http_connector {
-            Other::Took(took) => Some(took),
-            Other::None | Other::Cut(_) => None,
-        };
         json!({
             "measure": self.name,
             "unit": self.unit.symbol(),
             "ours": self.ours,
-            "http_connector": http_connector,
-            "ideal": self.ideal,
-            "ratio": self.ratio(),
-            "bound": bound,
+            "beside": match self.other {
+                Other::None => None,
+                Other::Client(name, _) => Some(name),
+                Other::Ideal(_) => Some("ideal"),
+            },
+            "other": self.other(),
+            "ratio": self.other().map(|other| self.ours / other),
+            "bound": self.bound(),
             "ok": self.holds(),
         })
     }
@@ -113,25 +144,18 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let http_connector = match self.http_connector {
-            Other::None => "-".to_owned(),
-            Other::Took(took) => self.unit.show(took),
-            Other::Cut(after) => format!("> {}", self.unit.show(after)),
+        let beside = match self.other {
+            Other::None => String::new(),
+            Other::Client(name, took) => format!("{name} {}", self.unit.show(took)),
+            Other::Ideal(took) => format!("ideal {}", self.unit.show(took)),
         };
-        let ideal = self.ideal.map_or_else(|| "-".to_owned(), |ideal| self.unit.show(ideal));
-        write!(f, "{:<33}{:>12}  {:>13}  {:>9}  ", self.name, self.unit.show(self.ours), http_connector, ideal)?;
-        if let (Bound::None | Bound::Ratio(_), Some(ratio)) = (self.bound, self.ratio()) {
-            write!(f, "{ratio:.3} of HttpConnector's")?;
-        }
-        match self.bound {
-            Bound::None => return Ok(()),
-            Bound::Most(most) => write!(f, "at most {}: ", self.unit.show(most))?,
-            Bound::Ratio(most) => write!(f, ", at most {most:.2}: ")?,
-            Bound::Apart(most) => {
-                let apart = self.ours - self.ideal.unwrap_or(f64::NAN);
-                write!(f, "{apart:+.1} of the ideal, within {}: ", self.unit.show(most))?;
-            }
-        }
-        f.write_str(if self.holds() { "ok" } else { "BROKEN" })
+        let apart = match (self.bound, self.other()) {
+            (_, None) => String::new(),
+            (Bound::Beyond(_), Some(other)) => format!("{:+.1}", self.ours - other),
+            (Bound::Times(_), Some(other)) => format!("1 / {:.0}", other / self.ours),
+            (_, Some(other)) => format!("{:.3}", self.ours / other),
+        };
+        let (name, ours, bound, verdict) = (&self.name, self.unit.show(self.ours), self.bound(), self.verdict());
+        write!(f, "| {name} | {ours} | {beside} | {apart} | {bound} | {verdict} |")
     }
 }

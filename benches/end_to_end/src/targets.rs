@@ -1,0 +1,148 @@
+//! What this crate may cost beside others, where that does not hang on the machine: instructions, system calls, queries,
+//! memory. Times that stand beside them have no bound.
+
+use std::time::{Duration, Instant};
+
+use crate::BoxError;
+use crate::clients::Client;
+use crate::count::{Tool, costs, median};
+use crate::row::{Bound, Other, Row, Unit};
+use crate::servers::{Host, Servers};
+use crate::work::{Act, Tls, Work};
+
+/// Connects to one new name at once.
+const CROWD: usize = 1000;
+/// A, AAAA and HTTPS.
+const QUERIES: f64 = 3.0;
+/// Connects in flight at once, and the bytes of each.
+const HELD: usize = 10_000;
+const MEMORY: f64 = 6.0 * 1024.0;
+/// Microseconds.
+const RACE: f64 = 5.0;
+const SORT: f64 = 20.0;
+
+// Ours in units of the other's.
+const GET: f64 = 1.10;
+const CACHED: f64 = 1.15;
+const HANDSHAKE: f64 = 1.03;
+/// aws-lc-rs gathers entropy, which is nearly all of it, and takes half a per cent more or less each time.
+const FIRST: f64 = 1.01;
+const CROWDED: f64 = 1.0;
+
+pub fn measure(quick: bool, servers: &mut Servers, show: &mut dyn FnMut(Row)) -> Result<(), BoxError> {
+    let mut checks = Checks { quick, servers, show };
+    let get = Work { client: Client::Ours, act: Act::Get, host: Host::Literal, tls: Tls::None, at_once: 1 };
+    let cached = Work { act: Act::Connect, host: Host::Cached, ..get };
+    let handshake = Work { act: Act::Connect, tls: Tls::Full, ..get };
+    let more = if quick { 300 } else { 1000 };
+    // Instructions are those of user space alone.
+    for tool in [Tool::Callgrind, Tool::Strace] {
+        checks.count(tool, "GET over a fresh connection, literal", get, more, GET)?;
+        checks.count(tool, "connect, cached name", cached, more, CACHED)?;
+    }
+    checks.count(Tool::Callgrind, "connect, literal, full TLS handshake", handshake, more / 3, HANDSHAKE)?;
+    checks.first(Work { act: Act::First, ..handshake })?;
+    checks.crowd()?;
+    checks.hold(Work { act: Act::Hold, host: Host::Silent, at_once: HELD, ..get })?;
+    checks.race("the race of a healthy `https` connect with an HTTPS record, CPU", RACE, race::healthy());
+    checks.race("sorting 64 addresses by RFC 6724, CPU", SORT, race::sorting(64));
+    Ok(())
+}
+
+impl Work {
+    fn of_both(self) -> [Self; 2] {
+        [Client::Ours, Client::HttpConnector].map(|client| Self { client, ..self })
+    }
+}
+
+struct Checks<'a> {
+    quick: bool,
+    servers: &'a mut Servers,
+    show: &'a mut dyn FnMut(Row),
+}
+
+impl Checks<'_> {
+    fn show(&mut self, name: &str, unit: Unit, work: Work, [ours, theirs]: [f64; 2], bound: Bound) {
+        let other = Other::Client(work.of_both()[1].client_name(), theirs);
+        (self.show)(Row { name: name.to_owned(), unit, ours, other, bound });
+    }
+
+    fn count(&mut self, tool: Tool, name: &str, work: Work, more: usize, bound: f64) -> Result<(), BoxError> {
+        let [ours, theirs] = work.of_both().map(|work| tool.count(&self.servers.places, &work, more));
+        if let (Some(ours), Some(theirs)) = (ours?, theirs?) {
+            self.show(name, tool.unit(), work, [ours, theirs], Bound::Ratio(bound));
+        }
+        Ok(())
+    }
+
+    /// The first connect of a process, with all that has to be made before.
+    fn first(&mut self, work: Work) -> Result<(), BoxError> {
+        let name = "first connect of a process, literal, full TLS handshake";
+        let (tool, places) = (Tool::Callgrind, &self.servers.places);
+        let [ours, theirs] = work.of_both().map(|work| tool.count_process(places, &work, 1));
+        let mut times = [const { Vec::new() }; 2];
+        for _ in 0..if self.quick { 11 } else { 31 } {
+            for (times, work) in times.iter_mut().zip(work.of_both()) {
+                times.push(costs(places, &work, 1)?.nanoseconds / 1e6);
+            }
+        }
+        if let (Some(ours), Some(theirs)) = (ours?, theirs?) {
+            self.show(name, tool.unit(), work, [ours, theirs], Bound::Ratio(FIRST));
+        }
+        self.show(name, Unit::Milliseconds, work, times.map(median), Bound::None);
+        Ok(())
+    }
+
+    /// Many connects at once to one name that nobody has asked for.
+    fn crowd(&mut self) -> Result<(), BoxError> {
+        // Each time another name, so that the name server tells whose queries are whose.
+        let work = |name| Work {
+            client: Client::Ours,
+            act: Act::Connect,
+            host: Host::Crowded(name),
+            tls: Tls::Above,
+            at_once: CROWD,
+        };
+        let (mut queries, mut times) = ([0.0; 2], [const { Vec::new() }; 2]);
+        for name in 1..if self.quick { 4 } else { 10 } {
+            for (index, work) in work(name).of_both().into_iter().enumerate() {
+                let before = self.servers.queries(&work.host.name(0))?;
+                times[index].push(costs(&self.servers.places, &work, CROWD)?.nanoseconds / 1e3);
+                queries[index] = (self.servers.queries(&work.host.name(0))? - before) as f64;
+            }
+        }
+        let name = format!("{CROWD} connects at once to one new name, `https`, TCP");
+        self.show(&name, Unit::Queries, work(0), queries, Bound::Exactly(QUERIES));
+        let each = format!("{name}, each");
+        self.show(&each, Unit::Microseconds, work(0), times.map(median), Bound::None);
+        self.count(Tool::Callgrind, &each, work(0), CROWD, CROWDED)?;
+        self.count(Tool::Strace, &each, work(0), CROWD, CROWDED)
+    }
+
+    /// Memory of connects that are in flight.
+    fn hold(&mut self, work: Work) -> Result<(), BoxError> {
+        let mut bytes = [0.0; 2];
+        for (bytes, work) in bytes.iter_mut().zip(work.of_both()) {
+            let costs = costs(&self.servers.places, &work, HELD)?;
+            *bytes = costs.resident_bytes.ok_or("memory was to be measured")? as f64;
+        }
+        let name = format!("memory of a connect to a silent address, of {HELD} at once");
+        self.show(&name, Unit::Bytes, work, bytes, Bound::Most(MEMORY));
+        Ok(())
+    }
+
+    /// What a race costs by itself. Whatever else the machine does can only add to its time, so the shortest is the
+    /// truest.
+    fn race(&mut self, name: &str, most: f64, call: impl Fn()) {
+        const ROUNDS: usize = 200;
+        const REPEATS: u32 = 100;
+        let round = |_| {
+            let start = Instant::now();
+            (0..REPEATS).for_each(|_| call());
+            start.elapsed() / REPEATS
+        };
+        let shortest = (0..ROUNDS).map(round).min().unwrap_or(Duration::MAX);
+        let (unit, ours) = (Unit::Microseconds, Unit::Microseconds.of(shortest));
+        (self.show)(Row { name: name.to_owned(), unit, ours, other: Other::None, bound: Bound::Most(most) });
+    }
+}
