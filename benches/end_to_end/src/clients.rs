@@ -34,6 +34,8 @@ pub enum Client {
     Floor,
     /// This crate's connector.
     Ours,
+    /// The same, whose responses carry no report.
+    Reportless,
     /// hyper-util's, with hickory for names that DNS knows and getaddrinfo for others, and with hyper-rustls for TLS.
     HttpConnector,
     Reqwest,
@@ -77,10 +79,10 @@ pub async fn perform(places: &Places, work: &Work, count: usize) -> Result<Costs
     let in_dns = work.host.is_in_dns();
     match work.client {
         Client::Floor => job.perform(Floor(tls.map(|tls| TlsConnector::from(Arc::new(tls))))).await,
-        Client::Ours => {
+        Client::Ours | Client::Reportless => {
             let mut config = Config::default();
             // hickory's lookup asks for both families, whatever this host has.
-            config.families(Families::Both);
+            config.families(Families::Both).report_in_responses(work.client == Client::Ours);
             let builder = HappyEyeballsConnector::builder().config(config);
             let builder = match tls {
                 Some(tls) => builder.tls_config(tls),

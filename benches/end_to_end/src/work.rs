@@ -39,6 +39,7 @@ impl Work {
             Client::Floor if self.tls.is_ours() => "tokio-rustls",
             Client::Floor => "tokio",
             Client::Ours => "this crate",
+            Client::Reportless => "this crate without reports in responses",
             Client::HttpConnector if self.tls.is_ours() => "hyper-rustls",
             Client::HttpConnector if self.host.is_in_dns() => "`HttpConnector` with hickory",
             Client::HttpConnector => "`HttpConnector`",
@@ -133,19 +134,23 @@ impl<'a> Job<'a> {
         }
         let future_bytes = client.size_of_connect(&targets[0]);
 
-        let mut tasks = JoinSet::new();
-        let begin = Begin::now();
-        for first in 0..work.at_once.min(count) {
+        let lane = |first| {
             let (mut client, targets, step) = (client.clone(), targets.clone(), work.at_once);
-            tasks.spawn(async move {
+            async move {
                 for connect in (first..count).step_by(step) {
                     client.once(&targets[(warm_up + connect) % names]).await?;
                 }
                 Ok::<_, BoxError>(())
-            });
-        }
-        while let Some(ended) = tasks.join_next().await {
-            ended??;
+            }
+        };
+        let begin = Begin::now();
+        if work.at_once == 1 {
+            lane(0).await?;
+        } else {
+            let mut tasks: JoinSet<_> = (0..work.at_once.min(count)).map(lane).collect();
+            while let Some(ended) = tasks.join_next().await {
+                ended??;
+            }
         }
         Ok(begin.costs(count, future_bytes))
     }
