@@ -4,7 +4,7 @@ mod gai_conf;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -84,9 +84,12 @@ impl PolicyTable {
 
     /// Whether IPv4 goes before the global IPv6 addresses, which no table does by default.
     pub(crate) fn prefers_ipv4(&self) -> bool {
-        let global = IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0));
-        self.precedence(IpAddr::V4([192, 0, 2, 1].into())) > self.precedence(global)
+        self.precedence(Self::GLOBAL_V4) > self.precedence(Self::GLOBAL_V6)
     }
+
+    /// Addresses that stand for the global ones of their family.
+    pub(crate) const GLOBAL_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    pub(crate) const GLOBAL_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0));
 }
 
 /// An address as the 128 bits that prefixes are compared with.

@@ -80,6 +80,11 @@ impl Environment {
     pub(super) fn has_ordered_addresses(&self) -> bool {
         matches!(self.names, Names::Fixed(_)) || self.kinds.has_ordered_addresses()
     }
+
+    /// Whether answers of two families are to be put in order.
+    pub(super) fn compares_families(&self) -> bool {
+        self.ask.v4 && self.ask.v6 && !self.has_ordered_addresses()
+    }
 }
 
 /// How Encrypted Client Hello is used (RFC 9849).

@@ -71,11 +71,15 @@ impl Race {
         if endpoints.iter().all(|endpoint| self.attempts.contains(endpoint.addr)) {
             return Next::Nothing;
         }
-        // One endpoint has no order, but may be known to lead nowhere. Among several, those that have started count too:
-        // "re-sort the full list" (v3 draft section 7), or a late answer would be sorted among a part.
-        let recalls = self.given.environment.recalls;
-        if endpoints.len() > 1 || recalls {
-            let unknown = self.order.unknown(&endpoints, recalls);
+        // One endpoint has no order, but may be known to lead nowhere, or go behind what is still to come. Among several,
+        // those that have started count too: "re-sort the full list" (v3 draft section 7), or a late answer would be sorted
+        // among a part.
+        let environment = &self.given.environment;
+        let better_by = self.resolution.better_by(config);
+        let is_first_of_both = better_by.is_some() && self.attempts.is_empty() && environment.compares_families();
+        let each = environment.recalls || is_first_of_both;
+        if endpoints.len() > 1 || each {
+            let unknown = self.order.unknown(&endpoints, each);
             if !unknown.is_empty() {
                 return Next::Probe(unknown);
             }
@@ -86,9 +90,10 @@ impl Race {
             endpoints = Cow::Owned(ordered);
         }
         match self.attempts.next_start(&endpoints, ready, &self.order, config) {
-            // Otherwise each connect would pay for a family that leads nowhere and answers first.
-            Some((endpoint, due)) if self.order.leads_nowhere(endpoint.addr) => {
-                let due = self.resolution.better_by(config).map_or(due, |better| better.max(due));
+            // Otherwise each connect would pay for a family that leads nowhere and answers first, and the order of two
+            // families would hang on which answers first.
+            Some((endpoint, due)) if self.order.gives_way(endpoint.addr) => {
+                let due = better_by.map_or(due, |better| better.max(due));
                 Next::Start(Start::Endpoint(endpoint), due)
             }
             Some((endpoint, due)) => Next::Start(Start::Endpoint(endpoint), due),

@@ -43,8 +43,8 @@ use crate::config::Config;
 /// The hosts file goes first, and its addresses stand for both families. Names of localhost are loopback, those under
 /// `onion`, `invalid` and `alt` are errors without a query, and a search list is applied once, to both types together,
 /// as resolv.conf(5) has it. All name servers are asked at once, those over IPv6 first, and the first answer counts;
-/// queries carry EDNS(0), and a truncated answer is fetched over TCP. What a server failed to answer it is not asked for
-/// again for 5 s, of HTTPS records for 30 s (RFC 9520).
+/// queries carry EDNS(0), unless the server does not take it, and a truncated answer is fetched over TCP. What a server
+/// failed to answer it is not asked for again for 5 s, of HTTPS records for 30 s (RFC 9520).
 ///
 /// Both files are read again when they change, which is looked for at most once a second (the name servers only on Unix).
 /// For 10 s a file that is gone or cannot be read counts as it was, as it may be about to be replaced. Lookups in flight
@@ -96,8 +96,8 @@ impl HickoryResolver {
         Self { shared: Arc::new(Shared::new(Arc::new(setup), Duration::from_secs(5))) }
     }
 
-    /// The time for one lookup with all its tries, of which a single one takes at most a third. Of clones it changes
-    /// this one only.
+    /// The time for one lookup with all its tries. Over UDP and TCP an answer to any of them counts until then, over TLS
+    /// a single one takes at most a third. Of clones it changes this one only.
     ///
     /// Default is 5 s.
     pub fn set_timeout(&mut self, timeout: Duration) -> &mut Self {

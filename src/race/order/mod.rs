@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use interleave::interleave;
 use rfc6724::Rank;
 
-use super::event::{Environment, Probed, Rtt};
+use super::event::{Environment, Family, Probed, Rtt};
 use super::groups::Endpoint;
 
 /// What is known of each address for its order, sorted by the address. A `BTreeMap` would take a kilobyte for the first.
@@ -17,6 +17,8 @@ pub(super) struct Order(Vec<(SocketAddr, Place)>);
 
 struct Place {
     rank: Rank,
+    /// Whether it goes behind what the other family usually has.
+    is_behind: bool,
     /// If one was measured before.
     rtt: Option<Rtt>,
 }
@@ -26,11 +28,16 @@ impl Order {
     pub(super) fn learn(&mut self, probed: &[Probed], environment: &Environment) {
         self.0.reserve_exact(probed.len());
         self.0.extend(probed.iter().map(|probed| {
+            let Environment { preferred, ref policy_table, .. } = *environment;
             let rank = match environment.has_ordered_addresses() {
                 true => Rank::by_route(probed),
-                false => Rank::new(probed, environment.preferred, &environment.policy_table),
+                false => Rank::new(probed, preferred, policy_table),
             };
-            (probed.addr, Place { rank, rtt: probed.known.rtt })
+            // The other family waits for the preferred one in any case.
+            let is_behind = environment.compares_families()
+                && Family::of(probed.addr) == preferred
+                && rank.is_behind_the_other_family(preferred, policy_table);
+            (probed.addr, Place { rank, is_behind, rtt: probed.known.rtt })
         }));
         self.0.sort_by_key(|(addr, _)| *addr);
         self.0.dedup_by_key(|(addr, _)| *addr);
@@ -60,16 +67,17 @@ impl Order {
         self.place(addr).is_some_and(|place| place.rank.has_route())
     }
 
-    /// Whether earlier races have found that `addr` leads nowhere.
-    pub(super) fn leads_nowhere(&self, addr: SocketAddr) -> bool {
-        self.place(addr).is_some_and(|place| place.rank.leads_nowhere())
+    /// Whether `addr` is worth to wait for another: earlier races have found that it leads nowhere, or the other family's
+    /// will hardly go behind it.
+    pub(super) fn gives_way(&self, addr: SocketAddr) -> bool {
+        self.place(addr).is_some_and(|place| place.rank.leads_nowhere() || place.is_behind)
     }
 
-    /// The addresses without which the order of `endpoints` is not known: what is alone in its group needs none, unless
-    /// something may be known of it from earlier races.
-    pub(super) fn unknown(&self, endpoints: &[Endpoint], recalls: bool) -> Vec<SocketAddr> {
+    /// The addresses without which the order of `endpoints` is not known. What is alone in its group needs none, unless
+    /// `each` may be worth to be asked about.
+    pub(super) fn unknown(&self, endpoints: &[Endpoint], each: bool) -> Vec<SocketAddr> {
         let groups = endpoints.chunk_by(|one, next| one.group == next.group);
-        let groups = groups.filter(|group| recalls || group.len() > 1);
+        let groups = groups.filter(|group| each || group.len() > 1);
         groups.flatten().map(|endpoint| endpoint.addr).filter(|addr| !self.knows(*addr)).collect()
     }
 

@@ -77,6 +77,16 @@ impl Rank {
         Self { no_route: probed.source.is_none(), unreachable: probed.known.unreachable, ..Self::default() }
     }
 
+    /// Whether the rank of the `preferred` family goes behind what the other family usually has: a global address.
+    pub(super) fn is_behind_the_other_family(&self, preferred: Family, table: &PolicyTable) -> bool {
+        let usual = match preferred {
+            Family::V4 => PolicyTable::GLOBAL_V6,
+            Family::V6 => PolicyTable::GLOBAL_V4,
+        };
+        let precedence = Reverse(table.precedence(usual));
+        self.has_route() && Self { precedence, scope: GLOBAL, other_family: true, ..Self::default() } < *self
+    }
+
     pub(super) fn has_route(&self) -> bool {
         !self.no_route
     }

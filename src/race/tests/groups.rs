@@ -48,7 +48,7 @@ fn addresses_are_sorted_within_a_service() {
 /// Proves: GRP-2, GRP-3, GRP-6
 #[test]
 fn protocols_over_tcp_are_one_group() {
-    let mut scene = Scene::with_records();
+    let mut scene = Scene::with(|setup| setup.records().environment.ask.v4 = false);
     scene.at(5).services("1 a.test alpn=http/1.1 hints=6a; 2 b.test alpn=h2 hints=6b; 3 c.test ech=x hints=6c").at(900);
     assert_eq!(scene.starts(), "5 6a, 255 6b, 505 6c");
     // What is alone in its group needs no order.

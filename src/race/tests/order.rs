@@ -118,7 +118,7 @@ fn only_what_has_an_order_is_probed() {
 
     let mut scene = Scene::new();
     scene.at(10).answer(Aaaa, "6a").at(30).answer(A, "4a 4b").at(40).answer(A, "4a 4b").answer(Aaaa, "6a 6b").at(2000);
-    assert_eq!(scene.probes, ["6a 4a 4b", "6b"], "what has started has its place among the others");
+    assert_eq!(scene.probes, ["6a", "4a 4b", "6b"], "what has started has its place among the others");
 }
 
 /// A race over silent addresses whose answers come together, in the wrong order.
@@ -160,6 +160,41 @@ fn the_source_address_turns_the_order_round() {
         setup.deprecated_source("6a", "2001:db8::5");
     };
     assert_eq!(sorted(deprecated, "6a 6b", "4a 4b"), "6b 4a 6a 4b");
+}
+
+/// Otherwise a hair's breadth between two answers would decide on the order.
+///
+/// Proves: DAS-1
+#[test]
+fn what_goes_behind_the_other_family_waits_for_it() {
+    type Change = fn(&mut Setup);
+    let from_unique_local: Change = |setup| _ = setup.source("6a", "fd00::5");
+    let deprecated: Change = |setup| _ = setup.deprecated_source("6a", "2001:db8::5");
+    for (change, first) in [(from_unique_local, "6a"), (deprecated, "6a"), (|_| {}, "2002::1"), (|_| {}, "fd00::1")] {
+        let behind = || {
+            let mut scene = Scene::with(change);
+            scene.at(10).answer(Aaaa, first).before(30);
+            assert_eq!(scene.starts(), "", "{first}");
+            scene
+        };
+        let started = |mut scene: Scene| scene.at(29_000).starts().replace(&format!("[{first}]:80"), "6a");
+        let mut with_ipv4 = behind();
+        with_ipv4.at(30).answer(A, "4a");
+        assert_eq!(started(with_ipv4), "30 4a, 280 6a");
+        let mut without = behind();
+        without.at(30).nodata(A);
+        assert_eq!(started(without), "30 6a");
+        let mut late = behind();
+        late.at(70).answer(A, "4a");
+        assert_eq!(started(late), "60 6a, 310 4a");
+    }
+    // Whatever the other family has, this would go first, or nobody asks for it.
+    let alone: Change = |setup| setup.source("6a", "fd00::5").environment.ask.v4 = false;
+    for change in [|_| {}, alone] as [Change; 2] {
+        let mut scene = Scene::with(change);
+        scene.at(10).answer_of("host.test", Aaaa, "6a").at(11);
+        assert_eq!(scene.starts(), "10 6a", "{:?}", scene.log());
+    }
 }
 
 /// A destination in the network of its source goes before others of IPv6.
@@ -207,6 +242,6 @@ fn a_late_answer_is_sorted_with_what_runs() {
     let mut scene = Scene::with(|setup| {
         setup.deprecated_source("6a", "2001:db8::5");
     });
-    scene.at(10).answer(Aaaa, "6a").at(30).answer(A, "4a 4b").at(40).answer(Aaaa, "6a 6b");
+    scene.at(10).answer(Aaaa, "6a").at(70).answer(A, "4a 4b").at(80).answer(Aaaa, "6a 6b");
     assert_eq!(order_of(scene), "6a 6b 4a 4b");
 }

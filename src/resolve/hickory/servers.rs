@@ -3,12 +3,14 @@
 mod standing;
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{mem, ptr};
 
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use hickory_resolver::config::{ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
@@ -34,7 +36,7 @@ pub(super) struct Servers(Arc<[Server]>);
 
 struct Server {
     client: Resolver<Connections>,
-    /// For a server that does not take EDNS(0) (RFC 6891 section 6.2.2).
+    /// For a server that does not take EDNS(0) (RFC 6891 section 6.2.2), or drops what has it.
     without_edns: Resolver<Connections>,
     /// The type that HTTPS records have on the near side of the sockets.
     https: RecordType,
@@ -119,13 +121,20 @@ impl Server {
         result
     }
 
+    /// With EDNS(0), and in time without it as well: some servers, and boxes on the way to them, drop what has it. A server
+    /// may as well be slow, so the first query is waited for all the same.
     async fn ask(&self, name: &Name, record_type: RecordType) -> Result<Lookup, NetError> {
         let inner_type = if record_type == RecordType::HTTPS { self.https } else { record_type };
-        match ask(&self.client, name, inner_type).await {
-            Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::FormErr | ResponseCode::NotImp))) => {
-                ask(&self.without_edns, name, inner_type).await
-            }
-            result => result,
+        let mut first = pin!(ask(&self.client, name, inner_type));
+        let without_edns = pin!(ask(&self.without_edns, name, inner_type));
+        let result = match time::timeout(self.timeout / Config::DNS_TRIES, &mut first).await {
+            Ok(result) => Either::Left((result, without_edns)),
+            Err(_) => select(first, without_edns).await,
+        };
+        match result {
+            Either::Left((Err(error), without_edns)) if is_without_edns(&error) => without_edns.await,
+            Either::Right((Err(error), first)) if !is_told(&error) => first.await,
+            Either::Left((result, _)) | Either::Right((result, _)) => result,
         }
     }
 }
@@ -149,7 +158,7 @@ fn client(
     let config = ResolverConfig::from_name_servers(vec![server.config().clone()]);
     let mut builder = Resolver::builder_with_config(config, connections);
     let options = builder.options_mut();
-    options.timeout = timeout / Config::DNS_TRIES;
+    options.timeout = timeout;
     options.attempts = Config::DNS_TRIES as usize - 1;
     options.edns0 = edns;
     options.use_hosts_file = ResolveHosts::Never;
@@ -168,6 +177,11 @@ fn is_answer(error: &NetError, record_type: RecordType) -> bool {
         },
         _ => false,
     }
+}
+
+/// Whether the error says that the server does not take EDNS(0).
+fn is_without_edns(error: &NetError) -> bool {
+    matches!(error, NetError::Dns(DnsError::ResponseCode(ResponseCode::FormErr | ResponseCode::NotImp)))
 }
 
 /// Whether the server has said that it failed.

@@ -232,3 +232,41 @@ async fn a_server_that_does_not_take_edns_is_asked_without() {
         assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
     }
 }
+
+/// Nothing says that it is the EDNS(0) that is not taken.
+///
+/// Proves: DNS-14
+#[tokio::test]
+async fn a_server_that_drops_edns_is_asked_without() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut resolver = HickoryResolver::with_name_servers([socket.local_addr().unwrap()]);
+    resolver.set_timeout(Duration::from_secs(3));
+    let server = async {
+        let mut buffer = [0; 512];
+        loop {
+            let (len, peer) = socket.recv_from(&mut buffer).await.unwrap();
+            let request = Message::from_vec(&buffer[..len]).unwrap();
+            if request.edns.is_none() {
+                let response = respond(&request, Reply::addresses(&request.queries[0], 1));
+                socket.send_to(&response.to_vec().unwrap(), peer).await.unwrap();
+            }
+        }
+    };
+    tokio::select! {
+        answer = resolver.resolve(HOST, QueryKind::A) => assert_eq!(answer.unwrap().addresses.len(), 1),
+        () = server => {}
+    }
+}
+
+/// A server that has others to ask may need longer than a query is repeated after.
+#[tokio::test]
+async fn an_answer_counts_however_late_it_comes() {
+    let server = Server::start_async(|query, _| {
+        Box::pin(async move {
+            sleep(Duration::from_millis(1200)).await;
+            Some(Reply::addresses(&query, 1))
+        })
+    });
+    let answer = server.resolver(Duration::from_millis(2400)).resolve(HOST, QueryKind::A).await.unwrap();
+    assert_eq!(answer.addresses.len(), 1);
+}
