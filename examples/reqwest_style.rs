@@ -272,6 +272,7 @@ async fn show() -> Result<(), BoxError> {
         let request = secret("https://new.test/to?/echo").header(ACCEPT_ENCODING, coding).body(Full::default())?;
         print_result(client.send(request).await.and_then(|response| json_of::<Echo>(&response)));
     }
+    print_result(client.get::<Echo>("https://new.test/bomb").await);
 
     println!("\n== Redirects that lead inside, by name and by address, out of HTTP, and nowhere");
     let literal = format!("http://{}/", servers.inside.servers()[0].addr());
@@ -282,7 +283,7 @@ async fn show() -> Result<(), BoxError> {
     println!("connections inside: {}", servers.inside.servers()[0].accepted());
 
     println!("\n== Retries of what can be sent twice");
-    for url in ["https://new.test/busy", "http://old.test/hang-up", "https://new.test/down"] {
+    for url in ["https://new.test/busy", "http://old.test/hang-up", "https://new.test/down", "https://new.test/later"] {
         print_result(client.get::<Echo>(url).await);
         print_result(client.post::<Echo>(url, &order).await);
     }
@@ -370,8 +371,9 @@ async fn answer(
     let (head, body) = request.into_parts();
     // All of it: a connection that is closed with something unread ends with a RST.
     let body = body.collect().await?.to_bytes();
-    let redirect = |to: &str| Ok::<_, BoxError>((StatusCode::TEMPORARY_REDIRECT, Some(HeaderValue::from_str(to)?)));
-    let (status, location) = match head.uri.path() {
+    let redirect =
+        |to: &str| Ok::<_, BoxError>((StatusCode::TEMPORARY_REDIRECT, Some((LOCATION, HeaderValue::from_str(to)?))));
+    let (status, header) = match head.uri.path() {
         "/to" => redirect(head.uri.query().unwrap_or_default())?,
         "/maze" => {
             sleep(Duration::from_millis(100)).await;
@@ -382,6 +384,7 @@ async fn answer(
             (StatusCode::SERVICE_UNAVAILABLE, None)
         }
         "/down" => (StatusCode::SERVICE_UNAVAILABLE, None),
+        "/later" => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, HeaderValue::from_static("60")))),
         "/busy" if first => (StatusCode::SERVICE_UNAVAILABLE, None),
         // Without an answer the connection ends.
         "/hang-up" if first => return Err("hung up".into()),
@@ -392,16 +395,19 @@ async fn answer(
         authorization: head.headers.get(AUTHORIZATION).and_then(|value| Some(value.to_str().ok()?.to_owned())),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
-    let json = Bytes::from(serde_json::to_vec(&echo)?);
+    let json = match head.uri.path() {
+        "/bomb" => vec![b' '; MAX_BODY + 1],
+        _ => serde_json::to_vec(&echo)?,
+    };
     let late = head.uri.path() == "/late";
     let body = StreamBody::new(stream::once(async move {
         if late {
             sleep(Duration::from_secs(2)).await;
         }
-        Ok(Frame::data(json))
+        Ok(Frame::data(Bytes::from(json)))
     }));
     let mut response = Response::new(body.boxed_unsync());
     *response.status_mut() = status;
-    response.headers_mut().extend(location.map(|location| (LOCATION, location)));
+    response.headers_mut().extend(header);
     Ok(response)
 }

@@ -320,7 +320,7 @@ impl Config {
     /// Whether the extensions of every response carry the [`Report`](crate::Report) of its connection. The connection
     /// itself and errors have it in any case.
     ///
-    /// Default is true. It is one to two per cent of the instructions of a GET over a new connection.
+    /// Default is true. It is about one per cent of the instructions of a GET over a new connection.
     pub fn report_in_responses(&mut self, carry: bool) -> &mut Self {
         self.report_in_responses = carry;
         self

@@ -92,7 +92,10 @@ async fn reqwest_style_does_what_a_client_should() {
             r#"=> Echo { path: "/echo", authorization: Some("Bearer secret"), body: Null }"#.to_owned(),
         ]
     });
-    assert_eq!(told(codings), expected.concat());
+    let mut expected = expected.concat();
+    expected.push("GET https://new.test/bomb: HTTP/2.0 200 OK, zstd".to_owned());
+    expected.push("=> length limit exceeded".to_owned());
+    assert_eq!(told(codings), expected);
 
     let results: Vec<_> = inside.lines().filter(|line| line.starts_with("=> ")).collect();
     let [by_name, by_address, by_scheme, endless] = results[..] else { panic!("{inside}") };
@@ -102,6 +105,7 @@ async fn reqwest_style_does_what_a_client_should() {
     assert_eq!((by_scheme, endless), ("=> a redirect to ftp://new.test/", "=> too many redirects"));
     assert_eq!(inside.matches("GET https://new.test/maze: ").count(), 11);
     assert!(inside.contains("\nconnections inside: 0\n"), "{inside}");
+    assert_eq!(inside.matches("GET http://inside.test/: ").count(), 1, "what is denied is not tried again: {inside}");
 
     let hung_up = "client error (SendRequest): connection closed before message completed";
     assert_eq!(
@@ -122,6 +126,10 @@ async fn reqwest_style_does_what_a_client_should() {
             "GET https://new.test/down: HTTP/2.0 503 Service Unavailable, zstd",
             "=> the server says 503 Service Unavailable",
             "POST https://new.test/down: HTTP/2.0 503 Service Unavailable, zstd",
+            "=> the server says 503 Service Unavailable",
+            "GET https://new.test/later: HTTP/2.0 503 Service Unavailable, zstd",
+            "=> the server says 503 Service Unavailable",
+            "POST https://new.test/later: HTTP/2.0 503 Service Unavailable, zstd",
             "=> the server says 503 Service Unavailable",
         ]
     );

@@ -4,12 +4,17 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::interfaces::interfaces;
 use super::platform::Changes;
 use crate::race::FamilySet;
 
-/// Tells the network, which it lists anew only when something has changed: a list costs more than all else of a connect
+/// For so long a list stands. A change can be missed: who forks shares the socket that tells of it with the child, and
+/// some sandboxes have one that never tells.
+const STANDS: Duration = Duration::from_secs(30);
+
+/// Tells the network, which it lists anew only when something may have changed: a list costs more than all else of a connect
 /// to a cached name. Where the system does not tell of changes, each time.
 ///
 /// It is that of the network namespace in which it was first asked for.
@@ -19,20 +24,32 @@ pub(crate) struct Networks(Mutex<State>);
 #[derive(Default)]
 struct State {
     changes: Option<Changes>,
-    network: Option<Network>,
+    /// And when it was listed.
+    network: Option<(Network, Instant)>,
 }
 
 impl Networks {
     /// The network now.
     pub(crate) fn current(&self) -> Network {
+        self.at(Instant::now())
+    }
+
+    fn at(&self, now: Instant) -> Network {
         let State { changes, network } = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*changes, *network) {
-            (Some(changes), Some(network)) if !changes.any() => return network,
+            // What could not be listed may be the next time.
+            (Some(changes), Some((network, listed)))
+                if network.fingerprint.is_some()
+                    && now.saturating_duration_since(listed) < STANDS
+                    && !changes.any() =>
+            {
+                return network;
+            }
             (Some(_), _) => {}
             // Before the list, so that nothing falls between.
             (None, _) => *changes = Changes::subscribe().ok(),
         }
-        *network.insert(Network::list())
+        network.insert((Network::list(), now)).0
     }
 }
 
@@ -103,15 +120,31 @@ mod tests {
         assert!(!Networks::default().current().families.is_empty());
     }
 
+    #[cfg(target_os = "linux")]
+    fn networks_that_listed(network: Network, since: Instant) -> Networks {
+        let changes = Some(Changes::subscribe().unwrap());
+        Networks(Mutex::new(State { changes, network: Some((network, since)) }))
+    }
+
     /// Tests in network namespaces have it notice what changes.
     #[cfg(target_os = "linux")]
     #[test]
     fn while_nothing_changes_nothing_is_listed() {
-        let listed = Network { families: FamilySet::BOTH, fingerprint: Some(7) };
-        let state = State { changes: Some(Changes::subscribe().unwrap()), network: Some(listed) };
-        assert_eq!(Networks(Mutex::new(state)).current(), listed);
-        let state = State { changes: None, network: Some(listed) };
-        assert_eq!(Networks(Mutex::new(state)).current(), Network::list());
+        let (listed, now) = (Network { families: FamilySet::BOTH, fingerprint: Some(7) }, Instant::now());
+        let networks = networks_that_listed(listed, now);
+        assert_eq!(networks.at(now + STANDS - Duration::from_millis(1)), listed);
+        assert_eq!(networks.at(now + STANDS), Network::list());
+        let state = State { changes: None, network: Some((listed, now)) };
+        assert_eq!(Networks(Mutex::new(state)).at(now), Network::list());
+    }
+
+    /// As when the process is out of descriptors for a while.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_could_not_be_listed_is_listed_again() {
+        let (unknown, now) = (Network { families: FamilySet::BOTH, fingerprint: None }, Instant::now());
+        let network = networks_that_listed(unknown, now).at(now);
+        assert_eq!((network, network.fingerprint.is_some()), (Network::list(), true));
     }
 
     #[test]
