@@ -180,8 +180,10 @@ impl Watched {
         }
         self.outputs += 1;
         assert!(self.outputs <= 1000, "a drain without an end");
-        if let Output::Wait(until) = output {
-            (self.idle, self.outputs) = (Some(*until), 0);
+        match output {
+            Output::Wait(until) => (self.idle, self.outputs) = (Some(*until), 0),
+            Output::Done(_) => self.outputs = 0,
+            _ => {}
         }
     }
 

@@ -78,3 +78,14 @@ fn a_repeated_answer_changes_nothing() {
     scene.answer(Aaaa, "6a 6b").answer(Aaaa, "6a 6b").at(20).answer(A, "4a").answer(A, "4a").at(3000);
     assert_eq!(scene.starts(), "0 6a, 250 4a, 500 6b");
 }
+
+/// However often it is polled once it is over, that is all that it says.
+#[test]
+fn a_race_that_is_over_says_so_for_good() {
+    let mut scene = Scene::over("6a");
+    scene.at(20).tcp("6a");
+    for _ in 0..1100 {
+        scene.fail("6a", Refused);
+    }
+    assert_eq!(scene.log().last().unwrap(), "20 won 6a");
+}
