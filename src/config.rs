@@ -261,8 +261,8 @@ impl Config {
     /// The time for one DNS lookup with all its tries. A lookup that takes longer counts as failed; an answer that
     /// comes later still joins a race that goes on.
     ///
-    /// hickory gives up by itself after the time of [`HickoryResolver::set_timeout`], 5 s by default, of which one try
-    /// takes a third: to wait longer takes both.
+    /// hickory gives up by itself after the time of [`HickoryResolver::set_timeout`], 5 s by default: to wait longer
+    /// takes both.
     ///
     /// Default is 5 s.
     ///

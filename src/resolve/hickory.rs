@@ -96,8 +96,8 @@ impl HickoryResolver {
         Self { shared: Arc::new(Shared::new(Arc::new(setup), Duration::from_secs(5))) }
     }
 
-    /// The time for one lookup with all its tries. Over UDP and TCP an answer to any of them counts until then, over TLS
-    /// a single one takes at most a third. Of clones it changes this one only.
+    /// The time for one lookup with all its tries. An answer to any of them counts until then. Of clones it changes this
+    /// one only.
     ///
     /// Default is 5 s.
     pub fn set_timeout(&mut self, timeout: Duration) -> &mut Self {

@@ -260,6 +260,23 @@ async fn a_closed_connection_is_made_again() {
     }
 }
 
+/// An answer that takes longer than a third of the time counts all the same, and over a connection that says nothing any
+/// more only that third is lost.
+#[tokio::test]
+async fn a_slow_answer_counts_and_a_dead_connection_is_given_up() {
+    for transport in BOTH {
+        for (manner, delay) in [(Manner::Good, Duration::from_millis(1500)), (Manner::FirstMute, Duration::ZERO)] {
+            let host = Host::with(HTTPS).await;
+            let front = Front::with(&host.ca, host.dns.addr(), transport, Certificate::Good, manner).await;
+            host.dns.set(HOST, RecordType::A, Reply::a([[127, 0, 0, 8].into()]).after(delay));
+            let mut resolver = resolver(&host, &front, transport);
+            resolver.set_timeout(Duration::from_secs(3));
+            resolver.resolve(HOST, QueryKind::A).await.unwrap();
+            assert_eq!(front.log().accepted, 2, "{transport:?}, after {delay:?}");
+        }
+    }
+}
+
 /// The lookups of a burst share the connection that the first of them opens.
 #[tokio::test]
 async fn a_burst_shares_one_connection() {

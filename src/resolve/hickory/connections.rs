@@ -19,6 +19,8 @@ use hickory_resolver::{ConnectionProvider, PoolContext};
 #[cfg(feature = "dns-over-tls")]
 use self::kept::Kept;
 #[cfg(feature = "dns-over-https")]
+pub(super) use self::kept::Times;
+#[cfg(feature = "dns-over-https")]
 use super::over_https::Https;
 #[cfg(feature = "dns-over-tls")]
 use super::over_tls::Tls;
@@ -98,13 +100,13 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Opening one takes `time` at most for TCP, and for TLS.
+    /// A query takes `timeout` at most.
     #[cfg_attr(not(feature = "dns-over-tls"), expect(unused_variables))]
-    pub(super) fn new(server: &NameServer, time: Duration) -> Self {
+    pub(super) fn new(server: &NameServer, timeout: Duration) -> Self {
         let sockets = Sockets::new(server.is_in_sight());
         Self {
             #[cfg(feature = "dns-over-tls")]
-            kept: server.secure.clone().map(|(addr, secure)| Kept::new(addr, secure, sockets.clone(), time)),
+            kept: server.secure.clone().map(|(addr, secure)| Kept::new(addr, secure, sockets.clone(), timeout)),
             sockets,
         }
     }

@@ -23,7 +23,7 @@ use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 
 use super::HickoryResolver;
-use super::connections::{NameServer, Secure};
+use super::connections::{NameServer, Secure, Times};
 use super::over_tls::Tls;
 use super::transport::Sockets;
 use super::wire;
@@ -66,18 +66,18 @@ impl Https {
         Self { config, uri }
     }
 
-    /// Connects to `server`. Both that and each request take `time` at most.
+    /// Connects to `server`.
     pub(super) async fn connect(
         self,
         sockets: Sockets,
         server: SocketAddr,
-        time: Duration,
+        times: Times,
     ) -> Result<DnsExchange<Sockets>, NetError> {
         let tls = Tls::new(&self.config, self.server_name()?, &["h2"]);
-        let tcp = sockets.connect(server, time).await?;
-        let stream = tls.handshake(tcp, Some(time)).await?;
+        let tcp = sockets.connect(server, times.opening).await?;
+        let stream = tls.handshake(tcp, Some(times.opening)).await?;
         let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-        let (sender, connection) = timeout(time, handshake).await.map_err(io::Error::from)?.map_err(lost)?;
+        let (sender, connection) = timeout(times.opening, handshake).await.map_err(io::Error::from)?.map_err(lost)?;
         let mut tasks = sockets.create_handle();
         tasks.spawn_bg(async {
             if let Err(err) = connection.await {
@@ -85,7 +85,7 @@ impl Https {
             }
         });
         let (exchange, background) =
-            DnsExchange::from_stream(Requests { sender, uri: self.uri, time, is_shutdown: false });
+            DnsExchange::from_stream(Requests { sender, uri: self.uri, time: times.query, is_shutdown: false });
         tasks.spawn_bg(background);
         Ok(exchange)
     }

@@ -44,6 +44,8 @@ struct Server {
     leads: bool,
     sockets: Sockets,
     timeout: Duration,
+    /// For so long it is asked with EDNS(0) only.
+    patience: Duration,
     standing: Standing,
 }
 
@@ -96,7 +98,7 @@ impl Servers {
 
 impl Server {
     fn new(server: &NameServer, timeout: Duration) -> Result<Self, NetError> {
-        let connections = Connections::new(server, timeout / Config::DNS_TRIES);
+        let connections = Connections::new(server, timeout);
         Ok(Self {
             sockets: connections.runtime_provider().clone(),
             client: client(server, connections.clone(), timeout, true)?,
@@ -105,6 +107,8 @@ impl Server {
             // v3 draft section 4.5. Of other protocols the sockets do not see all that leaves.
             leads: server.is_in_sight() && !server.is_protected() && server.config().ip.is_ipv6(),
             timeout,
+            // Of what nobody on the way can read nobody drops a part.
+            patience: if server.is_protected() { timeout } else { timeout / Config::DNS_TRIES },
             standing: Standing::new(timeout),
         })
     }
@@ -127,7 +131,7 @@ impl Server {
         let inner_type = if record_type == RecordType::HTTPS { self.https } else { record_type };
         let mut first = pin!(ask(&self.client, name, inner_type));
         let without_edns = pin!(ask(&self.without_edns, name, inner_type));
-        let result = match time::timeout(self.timeout / Config::DNS_TRIES, &mut first).await {
+        let result = match time::timeout(self.patience, &mut first).await {
             Ok(result) => Either::Left((result, without_edns)),
             Err(_) => select(first, without_edns).await,
         };

@@ -1,16 +1,18 @@
 //! The one connection to a name server over TLS.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Shared, select_ok};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::{RuntimeProvider, Spawn};
 use hickory_resolver::net::tcp::{TcpClientStream, TcpStream};
 use hickory_resolver::net::xfer::{DnsExchange, DnsHandle, DnsMultiplexer, FirstAnswer};
 use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
+use tokio::time;
 
 use super::{Secure, Sockets};
 use crate::config::Config;
@@ -20,30 +22,57 @@ use crate::config::Config;
 #[derive(Clone)]
 pub(in crate::resolve::hickory) struct Kept {
     addr: SocketAddr,
+    patience: Duration,
     open: Arc<dyn Fn() -> BoxFuture<'static, Opened> + Send + Sync>,
     current: Arc<Mutex<Option<Opening>>>,
+}
+
+#[derive(Clone, Copy)]
+pub(in crate::resolve::hickory) struct Times {
+    /// For TCP, and for TLS.
+    pub(in crate::resolve::hickory) opening: Duration,
+    pub(in crate::resolve::hickory) query: Duration,
 }
 
 type Opened = Result<DnsExchange<Sockets>, NetError>;
 type Opening = Shared<BoxFuture<'static, Opened>>;
 
 impl Kept {
-    pub(super) fn new(addr: SocketAddr, secure: Secure, sockets: Sockets, time: Duration) -> Self {
+    /// A query takes `timeout` at most, and TCP and TLS a try each.
+    pub(super) fn new(addr: SocketAddr, secure: Secure, sockets: Sockets, timeout: Duration) -> Self {
+        let patience = timeout / Config::DNS_TRIES;
+        let times = Times { opening: patience, query: timeout };
         let open = move || -> BoxFuture<'static, Opened> {
             let sockets = sockets.clone();
             match secure.clone() {
                 #[cfg(feature = "dns-over-https")]
-                Secure::Https(https) => https.connect(sockets, addr, time).boxed(),
-                Secure::Tls(tls) => connect(sockets.over(tls), addr, time).boxed(),
+                Secure::Https(https) => https.connect(sockets, addr, times).boxed(),
+                Secure::Tls(tls) => connect(sockets.over(tls), addr, times).boxed(),
             }
         };
-        Self { addr, open: Arc::new(open), current: Arc::default() }
+        Self { addr, patience, open: Arc::new(open), current: Arc::default() }
+    }
+
+    /// A connection that has not answered for the time of a try is not used again either, as something on the way may have
+    /// forgotten it: another is asked as well, and the first answer counts.
+    pub(super) async fn exchange(self, request: DnsRequest) -> Result<DnsResponse, NetError> {
+        let opening = self.current();
+        let mut first = pin!(self.exchange_over(opening.clone(), request.clone()));
+        match time::timeout(self.patience, &mut first).await {
+            Ok(result) => result,
+            // It has a time of its own.
+            Err(_) if opening.peek().is_none() => first.await,
+            Err(_) => {
+                self.forget(&opening);
+                let second = pin!(self.exchange_over(self.current(), request));
+                select_ok([first, second]).await.map(|(response, _)| response)
+            }
+        }
     }
 
     /// A connection on which anything has failed is not used again: servers close those that are idle, and hickory,
     /// which tries twice more, is to find a new one.
-    pub(super) async fn exchange(self, request: DnsRequest) -> Result<DnsResponse, NetError> {
-        let opening = self.lock().get_or_insert_with(|| self.open()).clone();
+    async fn exchange_over(&self, opening: Opening, request: DnsRequest) -> Result<DnsResponse, NetError> {
         let result = match opening.clone().await {
             Ok(exchange) => exchange.send(request).first_answer().await,
             Err(error) => Err(error),
@@ -52,6 +81,10 @@ impl Kept {
             self.forget(&opening);
             self.describe(error)
         })
+    }
+
+    fn current(&self) -> Opening {
+        self.lock().get_or_insert_with(|| self.open()).clone()
     }
 
     /// In a task, so that it comes to an end although whoever wanted it may be gone.
@@ -83,11 +116,11 @@ impl Kept {
 }
 
 /// With room for as many queries as may be in flight: hickory's own queue of 32 does not take the rest of a burst.
-async fn connect(sockets: Sockets, addr: SocketAddr, time: Duration) -> Opened {
-    let tcp = sockets.connect_tcp(addr, None, Some(time)).await?;
+async fn connect(sockets: Sockets, addr: SocketAddr, times: Times) -> Opened {
+    let tcp = sockets.connect_tcp(addr, None, Some(times.opening)).await?;
     let (stream, queue) = TcpStream::from_stream_with_buffer_size(tcp, addr, Config::MAX_DNS_QUERIES);
     let queries = DnsMultiplexer::new(TcpClientStream::from_stream(stream), queue)
-        .with_timeout(time)
+        .with_timeout(times.query)
         .with_max_active_requests(Config::MAX_DNS_QUERIES);
     let (exchange, background) = DnsExchange::from_stream(queries);
     sockets.create_handle().spawn_bg(background);
