@@ -28,6 +28,9 @@ mod namespace;
 #[allow(dead_code)]
 #[path = "../netns/packet_socket.rs"]
 mod packet_socket;
+#[cfg(target_os = "linux")]
+#[path = "../netns/standstill.rs"]
+mod standstill;
 #[path = "../support/mod.rs"]
 mod support;
 #[allow(dead_code)]

@@ -16,7 +16,9 @@ fn without_a_route_for_ipv6_the_ipv4_syn_leaves_at_once() {
     in_namespace(|| async {
         ipv4_only();
         let _server = http_server(LOCAL_V4).await;
-        let dns = dns(&[SILENT_V6[0], SILENT_V6[1], LOCAL_V4]).await;
+        let addrs: Vec<_> = (1..=10).map(|last| format!("2001:db8:dead::{last}")).collect();
+        let addrs: Vec<_> = addrs.iter().map(String::as_str).chain([LOCAL_V4]).collect();
+        let dns = dns(&addrs).await;
         let mut config = Config::default();
         config.families(Families::Both);
         let mut capture = Capture::start();
@@ -27,7 +29,7 @@ fn without_a_route_for_ipv6_the_ipv4_syn_leaves_at_once() {
         assert_starts(&syns, &[(LOCAL_V4, 0)]);
         let answered = *capture.answers(dns.addr().port()).last().unwrap();
         println!("the SYN left {:?} after the answers", syns[0].at - answered);
-        assert!(syns[0].at - answered < ms(20));
+        assert!(syns[0].at - answered < 10 * ms(10), "a turn takes 10 ms at least");
         assert!(capture.packets().iter().all(|packet| packet.to.is_ipv4()));
     });
 }
@@ -82,20 +84,21 @@ fn an_address_of_another_family_is_noticed_by_the_next_connect() {
 #[test]
 fn without_any_route_the_error_comes_at_once_and_names_every_address() {
     in_namespace(|| async {
-        let addrs = [SILENT_V6[0], SILENT_V6[1], SILENT_V4[0], SILENT_V4[1]];
-        let dns = dns(&addrs).await;
+        let addrs: Vec<_> =
+            (1..=5).flat_map(|last| [format!("2001:db8:dead::{last}"), format!("198.51.100.{last}")]).collect();
+        let dns = dns(&addrs.iter().map(String::as_str).collect::<Vec<_>>()).await;
         let mut capture = Capture::start();
         let start = Instant::now();
         let error = connect(&mut connector(&dns, Config::default())).await.unwrap_err();
         let elapsed = start.elapsed();
         println!("{elapsed:?}: {error}");
         assert!(error.is_connect());
-        assert!(elapsed < ms(100), "{elapsed:?}");
+        assert!(elapsed < ms(250), "{elapsed:?}");
         assert!(capture.syns().is_empty());
         let attempts = error.report().unwrap().attempts();
         assert_eq!(attempts.len(), addrs.len());
-        assert!(attempts[3].start() - attempts[0].start() < 3 * ms(10), "as turns they would be 10 ms apart");
-        for addr in addrs {
+        assert!(attempts[9].start() - attempts[0].start() < 9 * ms(10), "as turns they would be 10 ms apart");
+        for addr in &addrs {
             assert!(error.to_string().contains(addr), "{addr} in {error}");
             let attempt = attempts.iter().find(|attempt| attempt.addr().ip() == parse(addr)).unwrap();
             let local =

@@ -9,7 +9,7 @@ use std::thread;
 use nix::unistd::gettid;
 use tokio::sync::oneshot;
 
-use crate::namespace::{add_address, enter_namespace, ip, nft, silent_device};
+use crate::namespace::{add_address, enter_namespace, ip, nft, silent_device, until_ready};
 
 /// Addresses of this host on the link to the gateway.
 pub(crate) const HOST_V4: &str = "192.0.2.1";
@@ -71,6 +71,7 @@ impl Gateway {
         });
         is_ready.recv().expect("the gateway says why it cannot run");
         ip("link set up0 up");
+        until_ready("up0");
         for address in addresses {
             add_address(address, "up0");
             ip(&format!("route add default via {}", if address.contains(':') { GATEWAY_V6 } else { GATEWAY_V4 }));

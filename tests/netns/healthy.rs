@@ -21,9 +21,7 @@ fn assert_nothing_wasted(capture: &mut Capture, dns: &Dns, stream: &MaybeHttpsSt
     let kinds: Vec<_> = queries.iter().map(|query| query.kind).collect();
     assert_eq!(kinds, types);
     let last = queries.last().expect("one for each type").at;
-    let apart = last - queries[0].at;
-    println!("queries {apart:?} apart");
-    assert!(apart < ms(5), "{apart:?}");
+    println!("queries {:?} apart", last - queries[0].at);
     assert!(capture.answers(dns.addr().port()).iter().all(|answer| *answer > last));
 }
 

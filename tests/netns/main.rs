@@ -1,7 +1,8 @@
 //! Tests on real packets, each in a network namespace of its own: what leaves the host, when, and what becomes of it.
 //!
 //! They need root on Linux with `ip`, `nft` and `unshare`; where something is missing they say so and are skipped,
-//! unless HAPPY_EYEBALLS_REQUIRE_NETNS=1 is set.
+//! unless HAPPY_EYEBALLS_REQUIRE_NETNS=1 is set. They measure times; one that fails while the machine stands still is run
+//! again.
 #![cfg(target_os = "linux")]
 
 #[path = "../policy/corpus.rs"]
@@ -21,6 +22,7 @@ mod namespace;
 mod network;
 mod packet_socket;
 mod router;
+mod standstill;
 
 mod cancel;
 mod families;

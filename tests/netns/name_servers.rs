@@ -19,10 +19,10 @@ fn connector_of(servers: &[SocketAddr]) -> HappyEyeballsConnector {
 }
 
 /// Waits for `count` of them, for as long as that takes on a machine with much else to do.
-async fn aaaa_queries(capture: &mut Capture, count: usize) -> Vec<Query> {
+async fn aaaa_queries(capture: &mut Capture, host: &str, count: usize) -> Vec<Query> {
     loop {
         let mut queries = capture.queries(53);
-        queries.retain(|query| query.kind == RecordType::AAAA);
+        queries.retain(|query| query.kind == RecordType::AAAA && query.name == format!("{host}."));
         if queries.len() >= count {
             return queries;
         }
@@ -40,13 +40,16 @@ fn name_servers_over_ipv6_are_asked_first() {
         let silent = [SILENT_V4[0], SILENT_V6[0], SILENT_V4[1], SILENT_V6[1]].map(|ip| SocketAddr::new(parse(ip), 53));
         let asking = |runtime: &mut tokio::runtime::Builder| {
             let runtime = runtime.enable_all().build().unwrap();
-            for _ in 0..10 {
+            for round in 0..10 {
+                // Of another name, as lookups of the last round may be repeated in this one.
+                let host = format!("h{round}.lab.test");
+                let url = format!("http://{host}:{PORT}/");
                 let mut capture = Capture::start();
                 let mut connector = connector_of(&silent);
                 let queries = runtime.block_on(async {
                     tokio::select! {
-                        _ = connect(&mut connector) => panic!("all of them are silent"),
-                        queries = aaaa_queries(&mut capture, silent.len()) => queries,
+                        _ = get(&mut connector, &url) => panic!("all of them are silent"),
+                        queries = aaaa_queries(&mut capture, &host, silent.len()) => queries,
                     }
                 });
                 let asked: Vec<_> = queries.iter().map(|query| query.to.is_ipv6()).collect();

@@ -3,6 +3,7 @@
 use std::env;
 use std::future::Future;
 use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread;
@@ -11,6 +12,9 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::Pid;
 
+use crate::packet_socket::now;
+use crate::standstill;
+
 /// Set in the process inside, to the name of its test.
 const INSIDE: &str = "HAPPY_EYEBALLS_NETNS_TEST";
 /// Where it is set to 1, a test that cannot run fails.
@@ -18,20 +22,33 @@ const REQUIRED: &str = "HAPPY_EYEBALLS_REQUIRE_NETNS";
 /// How long a body may take. The process inside ends by itself, should the one outside be gone.
 const LIMIT: Duration = Duration::from_secs(30);
 const NAMESPACES: [&str; 2] = ["--net", "--mount"];
+/// How often a test runs that fails while the machine stands still. A bug fails each time.
+const MOST_TIMES: usize = 5;
+/// What the process inside says when that has happened.
+const STOOD_STILL: &str = "the machine stood still while this test failed";
 
 /// Runs `body` in new network and mount namespaces, which die with the process that they are for.
 ///
-/// The test runs its own program again, for this one test; there, `body` runs.
+/// The test runs its own program again, for this one test; there, `body` runs. If it fails and the machine
+/// [stood still](standstill) meanwhile, it runs once more.
 pub(crate) fn in_namespace<B, F>(body: B)
 where
     B: FnOnce() -> F,
     F: Future<Output = ()>,
 {
-    in_namespace_within(LIMIT, body);
+    in_namespace_times(MOST_TIMES, LIMIT, body);
 }
 
-/// The same, for a body that may take longer.
+/// The same once, for a body that may take longer, and sees by itself whether the machine stands still.
 pub(crate) fn in_namespace_within<B, F>(limit: Duration, body: B)
+where
+    B: FnOnce() -> F,
+    F: Future<Output = ()>,
+{
+    in_namespace_times(1, limit, body);
+}
+
+fn in_namespace_times<B, F>(most_times: usize, limit: Duration, body: B)
 where
     B: FnOnce() -> F,
     F: Future<Output = ()>,
@@ -47,7 +64,11 @@ where
         let _ = writeln!(std::io::stderr(), "SKIPPED: {test} needs root and ip, nft, unshare: {missing}");
         return;
     }
-    run_outside(limit, &test);
+    let mut times = 1;
+    while let Err(output) = run_outside(limit, &test) {
+        assert!(output.contains(STOOD_STILL) && times < most_times, "{test} failed in its namespace, {times} times");
+        times += 1;
+    }
 }
 
 /// The test that defines `body`, as the test harness calls it: the path of the closure, less the crate and the closure.
@@ -72,7 +93,8 @@ fn usable() -> &'static Result<(), String> {
     })
 }
 
-fn run_outside(limit: Duration, test: &str) {
+/// Passes on what the test prints, and returns it if the test fails.
+fn run_outside(limit: Duration, test: &str) -> Result<(), String> {
     let program = env::current_exe().expect("the path of the test program");
     let mut child = Command::new("unshare")
         .args(NAMESPACES)
@@ -92,7 +114,7 @@ fn run_outside(limit: Duration, test: &str) {
     eprint!("{}", stderr.join().expect("reading does not panic"));
     // A name that fits no test would pass as well.
     let ran = stdout.contains("test result: ok. 1 passed");
-    assert!(status.is_some_and(|success| success) && ran, "{test} failed in its namespace");
+    if status.is_some_and(|success| success) && ran { Ok(()) } else { Err(stdout) }
 }
 
 fn read_all(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
@@ -129,7 +151,14 @@ fn run_inside(limit: Duration, body: impl Future<Output = ()>) {
     schedule("--rr", 1);
     ip("link set lo up");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(body);
+    runtime.block_on(standstill::watch());
+    let start = now();
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runtime.block_on(body))) {
+        if runtime.block_on(standstill::happened(start, now())) {
+            println!("{STOOD_STILL}");
+        }
+        resume_unwind(panic);
+    }
 }
 
 /// Moves this thread into a network namespace of its own.
@@ -172,6 +201,15 @@ pub(crate) fn add_address(address: &str, device: &str) {
     ip(&format!("-6 address add {address} dev {device} nodad"));
     let route = format!("-6 route show table local {}", address.split('/').next().unwrap_or(address));
     while succeed("ip", &route, None).stdout.is_empty() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Returns when a device hands packets on: from when it is up, until the kernel has noticed that its peer is up as well,
+/// it drops them.
+pub(crate) fn until_ready(device: &str) {
+    let show = format!("-o link show {device}");
+    while !String::from_utf8_lossy(&succeed("ip", &show, None).stdout).contains("state UP") {
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -5,7 +5,7 @@ use hyper_happy_eyeballs::report::{AttemptOutcome, AttemptReport, FailureKind};
 
 use crate::capture::Capture;
 use crate::lab::Dns;
-use crate::namespace::{in_namespace, ip, nft, nft_counter};
+use crate::namespace::{in_namespace, ip, ip_batch, nft, nft_counter};
 use crate::network::*;
 use crate::router;
 
@@ -84,54 +84,62 @@ async fn rejection(dns: &Dns, rejected: &str) -> FailureKind {
 fn refusing_routes_take_no_slot() {
     in_namespace(|| async {
         dual_stack();
-        let refused = ["2001:db8:2::1", "2001:db8:2::2", "2001:db8:2::3"];
-        for (addr, kind) in refused.iter().zip(["unreachable", "prohibit", "blackhole"]) {
+        let refused: Vec<_> = (1..=9).map(|last| format!("2001:db8:2::{last}")).collect();
+        for (addr, kind) in refused.iter().zip(["unreachable", "prohibit", "blackhole"].into_iter().cycle()) {
             ip(&format!("-6 route add {kind} {addr}/128"));
         }
-        let [a6, b6, c6] = refused;
         let [a4, b4] = SILENT_V4;
-        let dns = dns(&[a6, b6, c6, a4, b4]).await;
+        let addrs: Vec<_> = refused.iter().map(String::as_str).chain(SILENT_V4).collect();
+        let dns = dns(&addrs).await;
         let mut capture = Capture::start();
         let error = connect(&mut connector(&dns, giving_up_after(700))).await.unwrap_err();
         println!("{error}");
         assert_starts(&capture.starts(), &[(a4, 0), (b4, 250)]);
 
         let attempts = error.report().unwrap().attempts();
-        assert_eq!(attempts.len(), 5, "{error}");
+        assert_eq!(attempts.len(), addrs.len(), "{error}");
         let tried = attempts.iter().filter(|attempt| refused.iter().any(|addr| attempt.addr().ip() == parse(addr)));
         for attempt in tried.clone() {
             assert_eq!(failure(attempt), FailureKind::Local, "{error}");
         }
         let starts: Vec<_> = tried.map(AttemptReport::start).collect();
-        assert!(starts[2] - starts[0] < 2 * ms(10), "as turns they would be 10 ms apart: {error}");
+        assert!(starts[8] - starts[0] < 8 * ms(10), "as turns they would be 10 ms apart: {error}");
     });
 }
 
-/// A route that is there while the order is made, and gone when its turn comes: the next address follows at once.
+/// Routes that are there while the order is made, and gone when their turn comes: the next address follows at once.
 ///
 /// Proves: ATT-13
 #[test]
-fn a_route_that_goes_away_takes_no_slot() {
+fn routes_that_go_away_take_no_slot() {
     in_namespace(|| async {
         dual_stack();
         let _server = http_server(LOCAL_V4).await;
-        let [a6, b6, _] = SILENT_V6;
-        ip(&format!("-6 route add {b6}/128 dev up0"));
-        let dns = dns(&[a6, b6, SILENT_V4[0], LOCAL_V4]).await;
+        let going: Vec<_> = (1..=6).map(|last| format!("2001:db8:dead::{last}")).collect();
+        let routes =
+            |arguments: fn(&str) -> String| ip_batch(&going.iter().map(|addr| arguments(addr)).collect::<String>());
+        routes(|addr| format!("route add {addr}/128 dev up0\n"));
+        let a6 = SILENT_V6[0];
+        let addrs: Vec<_> =
+            [a6].into_iter().chain(going.iter().map(String::as_str)).chain([SILENT_V4[0], LOCAL_V4]).collect();
+        let dns = dns(&addrs).await;
         let mut config = Config::default();
-        config.preferred_family_count(2);
+        config.preferred_family_count(7);
         let mut capture = Capture::start();
         let mut connector = connector(&dns, config);
         let connecting = tokio::spawn(async move { connect(&mut connector).await });
         tokio::time::sleep(ms(125)).await;
-        ip(&format!("-6 route add unreachable {b6}/128 metric 1"));
-        ip(&format!("-6 route del {b6}/128 dev up0"));
+        routes(|addr| format!("route add unreachable {addr}/128 metric 1\nroute del {addr}/128 dev up0\n"));
         let stream = connecting.await.unwrap().unwrap();
         println!("{}", stream.report());
         assert_starts(&capture.starts(), &[(a6, 0), (SILENT_V4[0], 250), (LOCAL_V4, 500)]);
-        let [_, gone, next, _] = stream.report().attempts() else { panic!("{}", stream.report()) };
-        assert_eq!(failure(gone), FailureKind::Local);
-        assert!(next.start() - gone.start() < ms(10), "after a turn it would be 10 ms: {}", stream.report());
+        let [_, gone @ .., next, _] = stream.report().attempts() else { panic!("{}", stream.report()) };
+        assert_eq!(gone.iter().map(failure).collect::<Vec<_>>(), [FailureKind::Local; 6]);
+        assert!(
+            next.start() - gone[0].start() < 6 * ms(10),
+            "after a turn each it would be 60 ms: {}",
+            stream.report()
+        );
     });
 }
 

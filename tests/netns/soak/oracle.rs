@@ -23,7 +23,7 @@ const RESENT: [&[u64]; 2] = [&[1000, 2000, 3000, 4000], &[1000, 3000, 7000]];
 const RESENT_LATE: u64 = 70;
 
 /// How long the kernel may take over a change of addresses and routes.
-const CHANGE_LATE: u64 = 60;
+pub(crate) const CHANGE_LATE: u64 = 60;
 
 /// How often the model is asked, and where several things may happen, how often to know the times of each.
 const RUNS: usize = 100;

@@ -18,13 +18,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 use tower_service::Service;
 
-use super::oracle::{CONNECT_TIMEOUT, DNS_TIMEOUT};
-use super::standstill::Watch;
+use super::oracle::{CHANGE_LATE, CONNECT_TIMEOUT, DNS_TIMEOUT};
 use super::world::{Change, Family, Lookup, LookupFate, Place, Site, What, World};
 use crate::lab::{Ca, HttpsRecord, Reply};
 use crate::namespace::{add_address, ip, ip_batch, nft};
 use crate::network::{ms, parse, peer};
 use crate::packet_socket::now;
+use crate::standstill;
 use crate::study::network::{NAME_SERVER, Network};
 use crate::study::relay::{Direction, Fate};
 use crate::study::servers::{DOMAIN, Servers};
@@ -49,7 +49,6 @@ const LAST: &str = "metric 2";
 
 pub(crate) struct Stage {
     network: Network<Servers>,
-    watch: Watch,
     /// Held while a world is made, which takes this thread some time: one that begins should not wait for many others.
     making: Mutex<()>,
     /// The last numbers that were given to a world and to an address of a server.
@@ -64,7 +63,7 @@ pub(crate) struct Played {
     port: u16,
     /// Where the world's addresses were.
     pub(crate) addresses: BTreeMap<Place, IpAddr>,
-    /// Whether the machine stood still meanwhile.
+    /// Whether the machine stood still meanwhile, or was late with the change.
     pub(crate) is_disturbed: bool,
 }
 
@@ -94,7 +93,7 @@ impl Stage {
         // Without a word on the source it could be any world's.
         ip("route change default dev up0 src 192.0.2.1");
         ip("-6 route change default dev up0 src 2001:db8::1");
-        Self { network, watch: Watch::start(), making: Mutex::default(), worlds: Cell::new(0), addresses: Cell::new(0) }
+        Self { network, making: Mutex::default(), worlds: Cell::new(0), addresses: Cell::new(0) }
     }
 
     /// Connects in a world that is made for it, with a connector that knows nothing yet.
@@ -120,13 +119,16 @@ impl Stage {
         // A task of its own, as it would be in a client.
         let connecting = tokio::spawn(async move { connector.call(uri).await });
         drop(making);
-        let happening = self.happen(start, world, &addresses, own_side);
+        let changed = Cell::new(None);
+        let happening = self.happen(start, world, &addresses, own_side, &changed);
         let result = tokio::select! {
             result = connecting => result.expect("the connector does not panic"),
             never = happening => match never {},
         };
         let took = start.elapsed();
-        let is_disturbed = self.watch.stood_still(stood, now());
+        // It takes several processes.
+        let changes_late = |change: Change| changed.get().unwrap_or(took) > ms(change.at + CHANGE_LATE);
+        let is_disturbed = world.change.is_some_and(changes_late) || standstill::happened(stood, now()).await;
         Played { took, result, port, addresses, is_disturbed }
     }
 
@@ -173,6 +175,7 @@ impl Stage {
         world: &World,
         addresses: &BTreeMap<Place, IpAddr>,
         own_side: Option<OwnSide>,
+        changed: &Cell<Option<Duration>>,
     ) -> Infallible {
         let sites = addresses.iter().filter_map(|(place, addr)| {
             let (time, fate) = later(world.site(*place))?;
@@ -185,6 +188,7 @@ impl Stage {
             if let Some(own_side) = own_side {
                 sleep_until((start + ms(own_side.change.at)).into()).await;
                 spawn_blocking(move || own_side.change()).await.expect("`ip` takes it");
+                changed.set(Some(start.elapsed()));
             }
         };
         join(join_all(sites), own_side).await;

@@ -82,7 +82,7 @@ fn report(stage: &Stage, rows: &[Row]) {
     let lateness = stage.relay().lateness();
     let percentile = |percent| lateness[(lateness.len() - 1) * percent / 100];
     println!(
-        "the relay carried {} packets, late by {:?} (median), {:?} (p99), {:?} (most); scenes watched twice: {}",
+        "the relay carried {} packets, late by {:?} (median), {:?} (p99), {:?} (most); scenes watched again: {}",
         lateness.len(),
         percentile(50),
         percentile(99),

@@ -8,7 +8,7 @@ use nix::unistd::{Pid, gettid};
 use tokio::sync::oneshot;
 
 use super::relay::Relay;
-use crate::namespace::{add_address, enter_namespace, ip};
+use crate::namespace::{add_address, enter_namespace, ip, until_ready};
 
 /// An address of the servers that nothing is set for, to have DNS on.
 pub(crate) const NAME_SERVER: &str = "192.0.2.53";
@@ -69,6 +69,7 @@ pub(crate) fn veth(name: &str, thread: Pid) -> String {
 fn connect(addresses: &[&str]) {
     ip("link set up0 arp off");
     ip("link set up0 up");
+    until_ready("up0");
     for address in addresses {
         add_address(address, "up0");
     }

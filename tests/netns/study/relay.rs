@@ -24,10 +24,6 @@ use crate::capture::Packet;
 use crate::namespace::{enter_namespace, ip, schedule_thread};
 use crate::packet_socket::{PacketSocket, now};
 
-/// The longest that the thread sleeps, so that it notices when the machine stood still.
-pub(crate) const BEAT: Duration = Duration::from_millis(5);
-/// A thread that wakes so late did not run for a while, and neither did the client.
-pub(crate) const STOOD_STILL: Duration = Duration::from_millis(15);
 const ETHERNET_HEADER: usize = 14;
 /// With the MTU as high as it goes, no TCP segment is too long for one packet.
 const LONGEST_FRAME: usize = ETHERNET_HEADER + 65_535;
@@ -95,11 +91,6 @@ impl Relay {
         self.shared.state().log[skipped..].iter().filter(|carried| wanted(&carried.packet)).cloned().collect()
     }
 
-    /// Whether the machine stood still at some time between these two.
-    pub(crate) fn stood_still(&self, from: Duration, until: Duration) -> bool {
-        self.shared.state().standstills.iter().any(|(start, end)| *start < until && from < *end)
-    }
-
     /// How much later than it should each packet was handed on, sorted.
     pub(crate) fn lateness(&self) -> Vec<Duration> {
         let mut lateness = self.shared.state().lateness.clone();
@@ -124,7 +115,6 @@ struct State {
     fates: HashMap<(IpAddr, Direction), Fate>,
     log: Vec<Carried>,
     lateness: Vec<Duration>,
-    standstills: Vec<(Duration, Duration)>,
 }
 
 impl Shared {
@@ -161,16 +151,10 @@ impl Carrier {
         loop {
             self.receive(&mut buffer);
             let next = self.hand_on();
-            let start = now();
-            let wake = next.unwrap_or(Duration::MAX).min(start + BEAT);
             let mut descriptors =
                 [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN), PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
-            let timeout = TimeSpec::from(wake.saturating_sub(start));
-            ppoll(&mut descriptors, Some(timeout), None).expect("the descriptors are open");
-            let woken = now();
-            if woken.saturating_sub(wake) >= STOOD_STILL {
-                self.shared.state().standstills.push((wake, woken));
-            }
+            let timeout = next.map(|next| TimeSpec::from(next.saturating_sub(now())));
+            ppoll(&mut descriptors, timeout, None).expect("the descriptors are open");
             if descriptors[1].any() == Some(true) {
                 return;
             }
@@ -218,10 +202,12 @@ impl Carrier {
                 return Some(due);
             }
             let (out, frame) = entry.remove();
-            self.socket.send(&frame, &out).expect("both sides are up");
+            // Before whoever gets it can ask.
             let mut state = self.shared.state();
             state.log[index].arrived = Some(arrived);
             state.lateness.push(arrived - due);
+            drop(state);
+            self.socket.send(&frame, &out).expect("both sides are up");
         }
         None
     }
