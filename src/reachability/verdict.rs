@@ -182,7 +182,7 @@ fn losses(drill: &[DrillRun]) -> String {
     });
     let losses: Vec<_> = losses.collect();
     match losses.is_empty() {
-        true => "no client loses time by it".into(),
+        true => format!("no client loses {} ms or more by it", NOTICEABLE.as_millis()),
         false => format!("each new connection loses: {}", losses.join(", ")),
     }
 }
