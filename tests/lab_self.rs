@@ -221,7 +221,7 @@ async fn servers_misbehave_as_asked() {
 
     let (sites, addr) = site(Behaviour::Stall).await;
     assert!(timeout(NEVER, handshake(&ca, addr, &[])).await.is_err());
-    sites.server(ONE).until(|connections| connections[0].early_bytes > 0 && connections[0].closed).await;
+    sites.server(ONE).until(|connections| connections.first().is_some_and(|it| it.early_bytes > 0 && it.closed)).await;
     assert_ne!(sites.server(ONE).stray_bytes(), 0);
 
     let (_sites, addr) = site(Behaviour::Reset).await;
@@ -246,7 +246,7 @@ async fn servers_misbehave_as_asked() {
     let start = Instant::now();
     handshake(&ca, addr, &[]).await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(50));
-    sites.server(ONE).until(|connections| connections[0].handshake).await;
+    sites.server(ONE).until(|connections| connections.first().is_some_and(|it| it.handshake)).await;
 }
 
 #[tokio::test]

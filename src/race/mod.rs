@@ -23,7 +23,7 @@ mod retries;
 mod route;
 mod services;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod translation;
 
 use std::collections::VecDeque;

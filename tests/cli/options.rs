@@ -160,7 +160,8 @@ async fn repetitions_have_fresh_connections_from_one_connector() {
     let resumed: Vec<_> = run.lines().iter().map(|line| line["tls"]["resumed"] == true).collect();
     assert_eq!(resumed, [false, true, true]);
     assert_eq!(host.server().accepted(), 3);
-    assert_eq!(host.dns.asked(HOST, RecordType::A), 1);
+    // Once, or once more where the answer was late, but not each time.
+    assert!((1..3).contains(&host.dns.asked(HOST, RecordType::A)));
 }
 
 #[tokio::test]

@@ -107,12 +107,12 @@ async fn errors_are_one_line_in_words() {
     let url = host.uri("https");
     let get = Get::new(&host);
     let cases = [
-        (&*url, "timed out: no connection in "),
-        ("https://none.lab.test/", "name not resolved: the name does not exist (NXDOMAIN)"),
-        ("nonsense", "bad URL: it has no scheme, http:// or https://"),
+        (&*url, &["--connect-timeout", "0.3"][..], "timed out: no connection in "),
+        ("https://none.lab.test/", &[], "name not resolved: the name does not exist (NXDOMAIN)"),
+        ("nonsense", &[], "bad URL: it has no scheme, http:// or https://"),
     ];
-    for (url, reason) in cases {
-        let run = get.run(&["--connect-timeout", "0.3", url]).await;
+    for (url, options, reason) in cases {
+        let run = get.run(&[options, &[url]].concat()).await;
         assert!(run.err.starts_with(&format!("eyeballs: {url}: {reason}")), "{run:?}");
         assert_eq!(run.err.lines().count(), 1, "{run:?}");
     }

@@ -1,5 +1,6 @@
 //! What clients of other kinds do, where it can be told from ours.
 
+use futures_util::future::join;
 use hickory_server::proto::rr::RecordType;
 use serde_json::Value;
 
@@ -31,11 +32,12 @@ async fn a_silent_address_costs_each_strategy_its_own() {
         assert!(gap(&line) >= 250.0, "{strategy}: {line}");
     }
     // Both addresses are in one lane.
-    for strategy in ["sequential", "rfc6555"] {
-        let line = get.json(&["--strategy", strategy, "--connect-timeout", "1"]).await;
+    let fails = async |strategy| {
+        let line = get.json(&["--strategy", strategy, "--connect-timeout", "3"]).await;
         assert_eq!(line["error"]["stage"], "timeout", "{strategy}: {line}");
         assert_eq!(starts(&line).len(), 1, "{strategy}: {line}");
-    }
+    };
+    join(fails("sequential"), fails("rfc6555")).await;
 }
 
 #[tokio::test]
@@ -53,12 +55,12 @@ async fn the_second_lane_of_rfc_6555_is_the_other_family() {
 async fn only_hev3_races_tls_and_asks_for_https() {
     let host = Host::open([(V4[0], faulty(Behaviour::Stall)), (V4[1], HTTPS)]).await;
     let get = Get::new(&host);
-    let line = get.json(&["--strategy", "rfc8305", "--connect-timeout", "1"]).await;
+    let line = get.json(&["--strategy", "rfc8305", "--connect-timeout", "3"]).await;
     assert_eq!(line["error"]["stage"], "timeout", "{line}");
     assert_eq!(host.dns.asked(&host.https_name(), RecordType::HTTPS), 0);
     let line = get.json(&["--strategy", "hev3"]).await;
     assert_eq!(line["remote_addr"], host.addr(V4[1]).to_string(), "{line}");
-    assert_eq!(host.dns.asked(&host.https_name(), RecordType::HTTPS), 1);
+    assert_ne!(host.dns.asked(&host.https_name(), RecordType::HTTPS), 0);
 }
 
 #[tokio::test]

@@ -91,7 +91,10 @@ async fn the_name_of_a_denied_address_is_not_asked_for() {
     assert!(at(&check, denied.into()).pointers.is_none());
     let log = host.dns.log();
     let pointers = log.iter().filter(|query| query.kind == RecordType::PTR).map(|query| &*query.name);
-    assert_eq!(pointers.collect::<Vec<_>>(), ["2.2.0.192.in-addr.arpa."]);
+    let mut pointers: Vec<_> = pointers.collect();
+    // What is answered late is asked for twice.
+    pointers.dedup();
+    assert_eq!(pointers, ["2.2.0.192.in-addr.arpa."]);
 }
 
 /// The proxy is dialled too.

@@ -1,10 +1,12 @@
 //! Through SOCKS5 proxies.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use futures_util::future::join;
 use hickory_server::proto::rr::RecordType;
 use hyper_happy_eyeballs::reachability::{Check, FaultClass, Level, Probe, Proxy, ViaCheck};
+use tokio::net::TcpSocket;
 
 use crate::host::{HOST, HTTPS, Host, V4, faulty};
 use crate::lab::socks::{Answer, Greeting, Rules, Wanted};
@@ -180,7 +182,8 @@ async fn faults_beyond_the_proxy_are_those_of_the_site() {
 #[tokio::test]
 async fn what_the_proxy_takes_is_taken_from_the_handshake() {
     let host = Host::with(faulty(Behaviour::Stall)).await;
-    let socks = socks(Rules::default().otherwise(Answer::After(PATIENCE * 9 / 10))).await;
+    // With a time of its own the handshake would end after one and a half.
+    let socks = socks(Rules::default().otherwise(Answer::After(PATIENCE / 2))).await;
     let mut checker = checker(&host);
     checker.via(format!("socks5h://{}", socks.addr()).parse().expect("a proxy"));
     let check = check_by(&checker, &host.uri("https")).await;
@@ -217,7 +220,15 @@ async fn a_proxy_without_ipv6_is_a_note() {
 #[tokio::test]
 async fn a_proxy_is_reached_by_happy_eyeballs() {
     let host = Host::with(HTTPS).await;
-    let socks = socks(Rules::default().name(HOST, V4[0])).await;
+    // Bound and not listened on, the other address refuses, and nobody else can take it.
+    let (socks, _refusing) = loop {
+        let socks = socks(Rules::default().name(HOST, V4[0])).await;
+        let refusing = TcpSocket::new_v4().expect("a socket");
+        match refusing.bind(SocketAddr::new(V4[2], socks.addr().port())) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            bound => break (socks, bound.map(|()| refusing).expect("loopback has this address")),
+        }
+    };
     host.dns.set("proxy.lab.test", RecordType::A, Reply::a([to_v4(V4[2]), to_v4(socks.addr().ip())]));
     let check = check_via(&host, &format!("socks5h://proxy.lab.test:{}", socks.addr().port())).await;
     assert_eq!(classes(&check.via[0]), [None; 2]);

@@ -38,4 +38,4 @@ mod nat64;
 mod property;
 mod world;
 
-pub(in crate::race) use world::settings;
+pub(crate) use world::settings;

@@ -151,9 +151,9 @@ impl Step {
     }
 }
 
-/// The same worlds in every run, so that no build fails by chance. `PROPTEST_CASES` asks for so many of each kind
-/// instead, and `PROPTEST_RNG_SEED` for others.
-pub(in crate::race) fn settings(cases: u32) -> ProptestConfig {
+/// The same worlds in every run, and the same bytes elsewhere, so that no build fails by chance. `PROPTEST_CASES` asks for
+/// so many of each kind instead, and `PROPTEST_RNG_SEED` for others.
+pub(crate) fn settings(cases: u32) -> ProptestConfig {
     fn wanted<T: FromStr>(variable: &str) -> Option<T> {
         let value = env::var(variable).ok()?;
         Some(value.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {value}")))

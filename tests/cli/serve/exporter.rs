@@ -134,7 +134,7 @@ pub(super) async fn get(addr: SocketAddr, path: String) -> Answer {
 }
 
 /// What takes no time, unless it never comes.
-async fn in_time<T>(work: impl Future<Output = T>) -> T {
+pub(super) async fn in_time<T>(work: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(60), work).await.expect("it comes to be")
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::exporter::{Exporter, ask};
+use super::exporter::{Exporter, ask, in_time};
 use crate::host::{HTTPS, Host, V4};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/prometheus");
@@ -90,30 +90,35 @@ async fn a_real_prometheus_scrapes_it() {
     prometheus.arg(format!("--storage.tsdb.path={}", dir.0.join("data").display())).arg("--log.level=error");
     let mut prometheus = prometheus.kill_on_drop(true).spawn().unwrap();
 
-    let mut query = async |query: &str| {
+    // A scrape that is late says something else, and the next one is right.
+    let mut until = async |query: &str, expected: &str| {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let head = format!("GET /api/v1/query?query={encoded} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        loop {
-            sleep(Duration::from_millis(200)).await;
-            assert_eq!(prometheus.try_wait().unwrap(), None, "Prometheus has ended");
-            if tokio::net::TcpStream::connect(addr).await.is_err() {
-                continue;
+        let reached = async {
+            loop {
+                sleep(Duration::from_millis(200)).await;
+                assert_eq!(prometheus.try_wait().unwrap(), None, "Prometheus has ended");
+                if tokio::net::TcpStream::connect(addr).await.is_err() {
+                    continue;
+                }
+                let answer = ask(addr, &head).await;
+                let Ok(json) = serde_json::from_str::<Value>(&answer.body) else { continue };
+                match json["data"]["result"][0]["value"][1].as_str() {
+                    Some(value) if value == expected => return,
+                    value => println!("{query}: {value:?} instead of {expected}"),
+                }
             }
-            let answer = ask(addr, &head).await;
-            let Ok(json) = serde_json::from_str::<Value>(&answer.body) else { continue };
-            if let Some(value) = json["data"]["result"][0]["value"][1].as_str() {
-                return value.to_owned();
-            }
-        }
+        };
+        in_time(reached).await;
     };
     let of_site = |series: &str| format!("{series}{{vantage=\"home\",instance=\"{url}\"}}");
-    assert_eq!(query(&of_site("probe_success")).await, "1");
-    assert_eq!(query(&of_site("up")).await, "1");
+    until(&of_site("probe_success"), "1").await;
+    until(&of_site("up"), "1").await;
     // It has told its scrape timeout.
-    assert_eq!(query(&of_site("probe_timeout_seconds")).await, "0.5");
-    assert_eq!(query(&format!("count({})", of_site("probe_address_success"))).await, "2");
-    assert_eq!(query("probe_success{vantage=\"home\",instance=\"https://none.lab.test/\"}").await, "0");
-    assert_eq!(query("eyeballs_build_info").await, "1");
+    until(&of_site("probe_timeout_seconds"), "0.5").await;
+    until(&format!("count({})", of_site("probe_address_success")), "2").await;
+    until("probe_success{vantage=\"home\",instance=\"https://none.lab.test/\"}", "0").await;
+    until("eyeballs_build_info", "1").await;
 }
 
 #[track_caller]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::race::tests::settings;
 use crate::resolve::hickory::tests::vectors::{hex, response as message};
 
 /// A record of `a.test.` in hexadecimal.
@@ -146,6 +147,8 @@ fn codes_that_would_be_tried_again_are_replaced() {
 }
 
 proptest! {
+    #![proptest_config(settings(256))]
+
     #[test]
     fn whatever_answers_the_question_can_be_read(
         bytes in prop::collection::vec(any::<u8>(), 0..80),

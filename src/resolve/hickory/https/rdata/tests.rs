@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::race::tests::settings;
 use crate::resolve::hickory::tests::vectors::{hex, inconsistent, malformed, rdata};
 
 fn record(priority: u16, target: &str, params: &str) -> ServiceRecord {
@@ -114,6 +115,8 @@ fn mandatory_keys_that_contradict_their_record_are_handed_on() {
 }
 
 proptest! {
+    #![proptest_config(settings(256))]
+
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = service(&bytes);
