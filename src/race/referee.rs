@@ -226,8 +226,9 @@ impl Watched {
                 );
                 (seen.handshake, seen.ech) = (Some(now), ech.is_some());
                 if !self.config.race_tls {
-                    assert_eq!(self.committed, None, "a second handshake where TLS is not part of the race");
-                    self.committed = Some(id);
+                    let before = self.committed.replace(id);
+                    let is_retry = before.is_none_or(|before| self.attempts[before.0].fate == Some(Fate::Rejected));
+                    assert!(is_retry, "a second handshake where TLS is not part of the race");
                 }
             }
             Output::Cancel { id } => {
@@ -269,7 +270,7 @@ impl Watched {
         assert_eq!(id, AttemptId(self.attempts.len()), "attempt numbers rise");
         assert!(!self.environment.bounded || self.permit == Permit::Given, "{addr} starts without a permit");
         self.permit = Permit::None;
-        if let Some(id) = self.committed.take() {
+        if let Some(id) = self.committed {
             assert_eq!(self.attempts[id.0].fate, Some(Fate::Rejected), "{addr} starts after the choice has fallen");
         }
         let earlier = self.attempts.iter().filter(|seen| seen.addr == addr && seen.fate != Some(Fate::Misled));

@@ -227,6 +227,16 @@ fn every_way_of_racing_retries() {
     assert_eq!(scene.starts(), "0 6a, 40 6a, 60 6b");
 }
 
+/// Where TLS is no part of the race, the choice has fallen with TCP, and stands for the retry.
+#[test]
+fn a_retry_after_the_choice_that_fails_is_the_end() {
+    let mut scene = asked(|setup| _ = setup.config.race_tls(false));
+    scene.services("1 . ech=old").answer(Aaaa, "6a 6b").expect_start("6a").at(20).tcp("6a");
+    scene.expect("handshake 6a by old").at(40).reject("6a", Some("new")).expect_start("6a");
+    // Even if the records were taken back, there would be no way back to the others.
+    scene.nodata(Https).expect("").at(60).fail("6a", Refused).expect("failed");
+}
+
 fn required() -> Scene {
     let mut scene = Scene::with(|setup| {
         setup.ech_required();
