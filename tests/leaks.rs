@@ -40,7 +40,7 @@ struct Scale {
     lingering: u64,
     /// The backlog of a listener has room for more.
     at_once: usize,
-    /// How soon all that they had has to be gone.
+    /// How soon their tasks have to be gone.
     within: Duration,
 }
 
