@@ -15,7 +15,7 @@ use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// A name server on 127.0.0.1, UDP and TCP on one port.
 ///
@@ -44,13 +44,15 @@ pub struct Reply {
     answers: Vec<(Option<Name>, RData)>,
     additional: Vec<(Name, RData)>,
     delay: Duration,
+    gate: Option<Arc<Semaphore>>,
     dropped: u32,
     ttl: u32,
 }
 
 impl Reply {
     fn new(code: Option<ResponseCode>) -> Self {
-        Self { code, answers: Vec::new(), additional: Vec::new(), delay: Duration::ZERO, dropped: 0, ttl: 60 }
+        let (answers, additional) = (Vec::new(), Vec::new());
+        Self { code, answers, additional, delay: Duration::ZERO, gate: None, dropped: 0, ttl: 60 }
     }
 
     pub fn records(records: impl IntoIterator<Item = RData>) -> Self {
@@ -91,6 +93,12 @@ impl Reply {
     /// Waits before it replies. Over TCP the queries behind it on the same connection wait too.
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
+        self
+    }
+
+    /// Waits until the gate has a permit, and leaves it there for others.
+    pub fn behind(mut self, gate: &Arc<Semaphore>) -> Self {
+        self.gate = Some(gate.clone());
         self
     }
 
@@ -256,6 +264,9 @@ impl RequestHandler for Handler {
         let Some(code) = reply.code else { return unsent };
         if !reply.delay.is_zero() {
             T::delay_for(reply.delay).await;
+        }
+        if let Some(gate) = &reply.gate {
+            let _permit = gate.acquire().await;
         }
         metadata.response_code = code;
         let record = |owner: &Name, data: &RData| Record::from_rdata(owner.clone(), reply.ttl, data.clone());
