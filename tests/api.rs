@@ -19,6 +19,7 @@ use hyper_happy_eyeballs::{Config, Connecting, Error, HappyEyeballsConnector, Ma
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::{Connect, Connection, HttpConnector};
 use socket2::SockRef;
+use tokio::net::TcpSocket;
 use tower_service::Service;
 
 use support::{call, connect};
@@ -253,10 +254,10 @@ async fn a_nul_in_an_interface_name_is_an_error_and_no_panic() {
 /// only a step of one address, in what ours says of that address.
 #[tokio::test]
 async fn errors_begin_with_the_words_of_http_connector() {
-    let refused = {
-        let (listener, _uri) = listener();
-        listener.local_addr().unwrap()
-    };
+    // Bound, so that nobody else listens there.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let refused = closed.local_addr().unwrap();
     let foreign: IpAddr = Ipv4Addr::new(192, 0, 2, 99).into();
     type Both = (HttpConnector<Addresses>, HappyEyeballsConnector);
     let both = |addresses: Addresses, local: Option<IpAddr>| -> Both {

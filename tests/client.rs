@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt, join_all};
 use hickory_server::proto::rr::RecordType;
 use http::{Response, StatusCode, Version};
 use http_body_util::BodyExt;
@@ -226,7 +226,8 @@ async fn a_session_that_can_be_resumed_does_not_change_the_delay() {
         let report = response.extensions().get::<Arc<Report>>().unwrap();
         let [stalled, won] = report.attempts() else { panic!("{report}") };
         let delay = won.start() - stalled.start();
-        assert!((Duration::from_millis(250)..Duration::from_millis(450)).contains(&delay), "{report}");
+        // Below the longest delay that there is, of 2 s.
+        assert!((Duration::from_millis(250)..Duration::from_millis(1500)).contains(&delay), "{report}");
     }
 }
 
@@ -292,6 +293,8 @@ async fn the_attempts_of_all_clones_are_bounded_together() {
     let second = get_stuck();
     yield_now().await;
     let mut waiting = pin!(connect(&connector, &live));
+    // Its clock begins before that of the timeout.
+    assert!(waiting.as_mut().now_or_never().is_none());
     assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err(), "two are in flight");
     let mut other = connector.clone();
     other.set_max_attempts_in_flight(Some(1));

@@ -84,11 +84,12 @@ async fn tls_timeout_ends_a_stalled_handshake() {
     assert!(error.to_string().contains("tls timed out: the TLS timeout ran out"), "{error}");
 
     // Where nothing else would start the next one.
-    config.pacing(Pacing::Sequential);
+    // The good handshake has as much time.
+    config.pacing(Pacing::Sequential).tls_timeout(Some(millis(1000)));
     let stream = connect(&host.configured(config), &host.uri("https")).await.unwrap();
     let [stalled, won] = stream.report().attempts() else { panic!("{}", stream.report()) };
     assert_eq!(failure(stalled).kind(), FailureKind::TimedOut);
-    assert!(won.start() - stalled.tcp().unwrap() >= millis(150));
+    assert!(won.start() - stalled.tcp().unwrap() >= millis(1000));
     assert_eq!(won.addr(), host.addr(V4[1]));
 }
 
@@ -116,14 +117,14 @@ async fn refused_everywhere_names_every_address() {
 
 #[tokio::test]
 async fn connect_timeout_is_not_divided_among_the_addresses() {
-    let slow = faulty(Behaviour::Delay(millis(900)));
+    let slow = faulty(Behaviour::Delay(millis(1500)));
     let host = Host::open(V4.map(|ip| (ip, slow))).await;
     let mut config = config();
     // A third of it would be too little for any of them.
-    config.pacing(Pacing::Sequential).connect_timeout(Some(millis(2400)));
+    config.pacing(Pacing::Sequential).connect_timeout(Some(millis(4000)));
     let stream = connect(&host.configured(config), &host.uri("https")).await.unwrap();
     let [won] = stream.report().attempts() else { panic!("{}", stream.report()) };
-    assert!(won.end().unwrap() - won.start() >= millis(900));
+    assert!(won.end().unwrap() - won.start() >= millis(1500));
 }
 
 #[tokio::test]
@@ -155,14 +156,16 @@ async fn connect_timeout_covers_dns_tcp_and_tls() {
 #[tokio::test]
 async fn attempt_timeout_ends_one_address_and_the_next_has_its_turn() {
     let host = Host::open([(V4[0], Site::Silent), (V4[1], HTTPS)]).await;
-    let mut config = patient();
-    config.attempt_timeout(Some(millis(300)));
+    let mut config = config();
+    // Time enough for the good one too, and a delay that is well beyond it.
+    let (timeout, delay) = (millis(1000), 2 * LONG_DELAY);
+    config.attempt_timeout(Some(timeout)).max_attempt_delay(delay).attempt_delay(delay);
     let connector = host.configured(config);
     let stream = connect(&connector, &host.uri("https")).await.unwrap();
     let [silent, won] = stream.report().attempts() else { panic!("{}", stream.report()) };
     assert_eq!(failure(silent).kind(), FailureKind::TimedOut);
-    assert!(silent.end().unwrap() - silent.start() >= millis(300));
-    assert!((millis(300)..LONG_DELAY).contains(&(won.start() - silent.start())), "{}", stream.report());
+    assert!(silent.end().unwrap() - silent.start() >= timeout);
+    assert!((timeout..delay).contains(&(won.start() - silent.start())), "{}", stream.report());
 
     let error = connect(&connector, &format!("https://{}/", host.addr(V4[0]))).await.unwrap_err();
     assert!(error.is_timeout() && error.is_connect() && !error.is_tls(), "{error}");

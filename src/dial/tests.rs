@@ -135,14 +135,31 @@ async fn a_closed_port_refuses_at_once() {
 #[tokio::test]
 async fn who_is_connected_to_itself_was_refused() {
     for ip in LOOPBACKS {
-        // `bind` and `connect` are given every other port each; all of them have their turn.
-        let mut addr = closed_port(ip).await;
-        addr.set_port(addr.port() ^ 1);
-        for _ in 0..15_000 {
-            let failure = tcp::connect(addr, &TcpOptions::default()).await.unwrap_err();
-            assert_eq!(failure.kind(), FailureKind::Refused);
+        // Another may be given the port, and listen there.
+        let mut tries = 0;
+        while !is_refused_by_all_ports(ip).await {
+            tries += 1;
+            assert!(tries < 3);
         }
     }
+}
+
+/// From every port to one of `ip`; `false` if somebody was there.
+#[cfg(target_os = "linux")]
+async fn is_refused_by_all_ports(ip: IpAddr) -> bool {
+    // `bind` and `connect` are given every other port each; all of them have their turn.
+    let mut addr = closed_port(ip).await;
+    addr.set_port(addr.port() ^ 1);
+    for _ in 0..15_000 {
+        match tcp::connect(addr, &TcpOptions::default()).await {
+            Ok((stream, _)) => {
+                assert_ne!(stream.local_addr().unwrap(), addr, "it is connected to itself");
+                return false;
+            }
+            Err(failure) => assert_eq!(failure.kind(), FailureKind::Refused),
+        }
+    }
+    true
 }
 
 /// Proves: NAM-7
@@ -253,8 +270,13 @@ fn syns_sent_to(addr: SocketAddr) -> usize {
 async fn the_round_trip_of_the_handshake_is_known() {
     for ip in LOOPBACKS {
         let listener = TcpListener::bind(SocketAddr::new(ip, 0)).await.unwrap();
-        let (_, rtt) = dialer(TcpOptions::default()).tcp(listener.local_addr().unwrap()).await.unwrap();
-        assert!(rtt.unwrap() < Duration::from_millis(50), "{rtt:?}");
+        let mut rtts = Vec::new();
+        for _ in 0..10 {
+            let (_, rtt) = dialer(TcpOptions::default()).tcp(listener.local_addr().unwrap()).await.unwrap();
+            rtts.push(rtt.unwrap());
+        }
+        // A machine that stands still makes it longer, but hardly ten times.
+        assert!(rtts.iter().any(|rtt| *rtt < Duration::from_millis(50)), "{rtts:?}");
     }
 }
 

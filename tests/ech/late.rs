@@ -86,10 +86,14 @@ async fn who_requires_ech_waits_where_others_have_given_up() {
     let mut config = hasty(Ech::On);
     config.resolution_delay(WAIT).dns_linger(Duration::ZERO);
     let mut connector = builder(&alone.host).config(config).build().unwrap();
-    for number in 0..4 {
+    let mut starts = Vec::new();
+    for _ in 0..6 {
         let stream = connect(&connector, &uri).await.unwrap();
-        assert_eq!(stream.report().attempts()[0].start() >= WAIT, number < 3, "{}", stream.report());
+        starts.push(stream.report().attempts()[0].start());
     }
+    assert!(starts[..3].iter().all(|start| *start >= WAIT), "{starts:?}");
+    // One of several: a machine may stand still for as long.
+    assert!(starts[3..].iter().any(|start| *start < WAIT), "{starts:?}");
 
     alone.publish(Reply::records([alone.record()]).after(4 * RESOLUTION_DELAY));
     connector.set_config(hasty(Ech::Required));
@@ -101,7 +105,7 @@ async fn who_requires_ech_waits_where_others_have_given_up() {
 /// that it was.
 #[tokio::test]
 async fn records_that_come_during_a_handshake_do_not_change_what_it_was() {
-    let host = Host::with(faulty(Behaviour::Delay(Duration::from_secs(1)))).await;
+    let host = Host::with(faulty(Behaviour::Delay(Duration::from_secs(3)))).await;
     let Some(server) = EchServer::open(&host.ca, V4[1], Manner::Current).await else { return };
     publish(&host, records([HttpsRecord::new(1, HOST).ech(server.configs())]));
     let (resolver, gate) = Gate::before(&host, false);

@@ -15,7 +15,7 @@ use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// A name server on 127.0.0.1, UDP and TCP on one port.
 ///
@@ -26,7 +26,7 @@ pub struct Dns {
     _server: hickory_server::Server<Handler>,
 }
 
-/// A query as it arrived.
+/// A query as it arrived. That hickory sends its packet again when the answer is late makes it no other.
 #[derive(Clone, Debug)]
 pub struct Query {
     pub at: Instant,
@@ -44,13 +44,15 @@ pub struct Reply {
     answers: Vec<(Option<Name>, RData)>,
     additional: Vec<(Name, RData)>,
     delay: Duration,
+    gate: Option<Arc<Semaphore>>,
     dropped: u32,
     ttl: u32,
 }
 
 impl Reply {
     fn new(code: Option<ResponseCode>) -> Self {
-        Self { code, answers: Vec::new(), additional: Vec::new(), delay: Duration::ZERO, dropped: 0, ttl: 60 }
+        let (answers, additional) = (Vec::new(), Vec::new());
+        Self { code, answers, additional, delay: Duration::ZERO, gate: None, dropped: 0, ttl: 60 }
     }
 
     pub fn records(records: impl IntoIterator<Item = RData>) -> Self {
@@ -94,6 +96,12 @@ impl Reply {
         self
     }
 
+    /// Waits until the gate has a permit, and leaves it there for others.
+    pub fn behind(mut self, gate: &Arc<Semaphore>) -> Self {
+        self.gate = Some(gate.clone());
+        self
+    }
+
     /// Ignores the first `count` queries.
     pub fn dropping(mut self, count: u32) -> Self {
         self.dropped = count;
@@ -132,7 +140,8 @@ impl Dns {
 
     fn serve(udp: UdpSocket, tcp: TcpListener) -> io::Result<Self> {
         let addr = udp.local_addr()?;
-        let shared = Arc::new(Shared { script: Mutex::default(), log: watch::Sender::default() });
+        let shared =
+            Arc::new(Shared { script: Mutex::default(), last: Mutex::default(), log: watch::Sender::default() });
         let mut server = hickory_server::Server::new(Handler(shared.clone()));
         server.register_socket(udp);
         server.register_listener(tcp, Duration::from_secs(30), 4096);
@@ -197,12 +206,25 @@ type Script = HashMap<Name, HashMap<RecordType, Reply>>;
 
 struct Shared {
     script: Mutex<Script>,
+    /// What was last asked for over UDP with each id.
+    last: Mutex<HashMap<u16, (Name, RecordType)>>,
     log: watch::Sender<Vec<Query>>,
 }
 
 impl Shared {
     fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().expect("nothing panics under this lock")
+    }
+
+    /// Whether a packet is one that was here before: whoever asks again takes another id.
+    fn is_resent(&self, id: u16, name: &Name, kind: RecordType) -> bool {
+        let mut last = self.last.lock().expect("nothing panics under this lock");
+        // Under load nobody counts, and the lab is to stay small.
+        if last.len() == 1024 {
+            last.clear();
+        }
+        let question = (name.clone(), kind);
+        last.insert(id, question.clone()) == Some(question)
     }
 
     fn reply(&self, name: &Name, kind: RecordType) -> Reply {
@@ -232,13 +254,19 @@ impl RequestHandler for Handler {
         let Ok(info) = request.request_info() else { return unsent };
         let name = Name::from(info.query.name());
         let kind = info.query.query_type();
-        let query = Query { at: Instant::now(), name: name.to_string(), kind, transport: info.protocol };
-        self.0.log.send_modify(|log| log.push(query));
+        let transport = info.protocol;
+        if transport != Protocol::Udp || !self.0.is_resent(request.metadata.id, &name, kind) {
+            let query = Query { at: Instant::now(), name: name.to_string(), kind, transport };
+            self.0.log.send_modify(|log| log.push(query));
+        }
 
         let reply = self.0.reply(&name, kind);
         let Some(code) = reply.code else { return unsent };
         if !reply.delay.is_zero() {
             T::delay_for(reply.delay).await;
+        }
+        if let Some(gate) = &reply.gate {
+            let _permit = gate.acquire().await;
         }
         metadata.response_code = code;
         let record = |owner: &Name, data: &RData| Record::from_rdata(owner.clone(), reply.ttl, data.clone());

@@ -110,7 +110,8 @@ impl Silent {
     async fn fill(socket: TcpSocket) -> io::Result<Self> {
         let listener = socket.listen(0)?;
         let addr = listener.local_addr()?;
-        let mut fillers = Vec::new();
+        // For one there is room, however long it takes.
+        let mut fillers = vec![TcpStream::connect(addr).await?];
         // Nothing tells that a SYN was dropped; a connect on loopback that is not through by now never will be.
         while let Ok(filler) = timeout(Duration::from_millis(100), TcpStream::connect(addr)).await {
             fillers.push(filler?);

@@ -2,6 +2,8 @@
 
 mod front;
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hickory_server::net::xfer::Protocol;
@@ -9,7 +11,8 @@ use hickory_server::proto::rr::rdata::NULL;
 use hickory_server::proto::rr::{RData, RecordType};
 use http::{StatusCode, Uri};
 use hyper_happy_eyeballs::resolve::{HickoryResolver, QueryKind, Resolve};
-use hyper_happy_eyeballs::{Config, Error, HappyEyeballsConnector};
+use hyper_happy_eyeballs::{Config, Error, HappyEyeballsConnector, MaybeHttpsStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -27,8 +30,6 @@ mod support;
 
 /// Longer than anything takes here that does not wait for a timer.
 const LONG: Duration = Duration::from_secs(2);
-/// Long enough for TCP to be up before.
-const LATE: Duration = Duration::from_millis(500);
 
 fn resolver(host: &Host, front: &Front, transport: Transport) -> HickoryResolver {
     let tls = host.ca.client_config(&["h2", "http/1.1"]);
@@ -56,6 +57,25 @@ fn impatient(host: &Host, resolver: HickoryResolver) -> HappyEyeballsConnector {
 
 fn publish(host: &Host, reply: Reply) {
     host.dns.set(&host.https_name(), RecordType::HTTPS, reply);
+}
+
+/// Connects, and has the reply about the records come once TCP is up.
+async fn connect_before(
+    reply: Reply,
+    host: &Host,
+    connector: &HappyEyeballsConnector,
+    scheme: &str,
+) -> Result<MaybeHttpsStream, Error> {
+    let gate = Arc::new(Semaphore::new(0));
+    publish(host, reply.behind(&gate));
+    let uri = host.uri(scheme);
+    let mut connecting = pin!(connect(connector, &uri));
+    tokio::select! {
+        _ = &mut connecting => panic!("it was to wait for the records"),
+        () = host.server().until(|connections| !connections.is_empty()) => {}
+    }
+    gate.add_permits(1);
+    connecting.await
 }
 
 /// Each query on the one connection, which later ones find again; nothing goes past it.
@@ -209,9 +229,8 @@ async fn withheld_records_end_the_connect_before_the_hello() {
         for reply in [Reply::serv_fail(), Reply::refused()] {
             let host = Host::with(HTTPS).await;
             let front = Front::open(&host.ca, host.dns.addr(), transport).await;
-            publish(&host, reply.after(LATE));
             let connector = impatient(&host, resolver(&host, &front, transport));
-            let error = connect(&connector, &host.uri("https")).await.unwrap_err();
+            let error = connect_before(reply, &host, &connector, "https").await.unwrap_err();
             assert_is_dns(&error);
             assert!(error.to_string().contains("HTTPS records may be withheld"), "{error}");
             assert!(error.report().unwrap().attempts()[0].tcp().is_some(), "{error}");
@@ -221,7 +240,7 @@ async fn withheld_records_end_the_connect_before_the_hello() {
     }
 }
 
-/// The answer is late, and TCP was up long before.
+/// The answer comes when TCP is up.
 ///
 /// Proves: ECH-6, SVC-17
 #[tokio::test]
@@ -230,9 +249,8 @@ async fn nothing_follows_tcp_before_the_answer() {
         for (scheme, site) in [("https", HTTPS), ("http", HTTP)] {
             let host = Host::with(site).await;
             let front = Front::open(&host.ca, host.dns.addr(), transport).await;
-            publish(&host, Reply::no_data().after(LATE));
             let connector = impatient(&host, resolver(&host, &front, transport));
-            let stream = connect(&connector, &host.uri(scheme)).await.unwrap();
+            let stream = connect_before(Reply::no_data(), &host, &connector, scheme).await.unwrap();
             let report = stream.report();
             let answered = report.queries().iter().find(|query| query.kind() == QueryKind::Https).unwrap().end();
             let winner = report.winner().unwrap();

@@ -42,12 +42,21 @@ impl Tool {
     /// What one more of `work` takes. Its runs follow one another: how often a task is polled hangs on how fast the
     /// server is.
     pub fn count(self, places: &Places, work: &Work, more: usize) -> Result<Option<f64>, BoxError> {
-        let [few, many] = [FEW, FEW + more].map(|count| self.count_process(places, work, count));
+        self.count_each(more, |count| arguments(places, work, count))
+    }
+
+    /// What one more of anything takes, from the arguments for so many of it.
+    pub fn count_each<const N: usize>(
+        self,
+        more: usize,
+        arguments: impl Fn(usize) -> Result<[String; N], BoxError>,
+    ) -> Result<Option<f64>, BoxError> {
+        let [few, many] = [FEW, FEW + more].map(|count| self.count_process(&arguments(count)?));
         Ok(few?.zip(many?).map(|(few, many)| (many - few) / more as f64))
     }
 
     /// What a whole process takes; `None`, and said so, where the tool is missing or not permitted.
-    pub fn count_process(self, places: &Places, work: &Work, count: usize) -> Result<Option<f64>, BoxError> {
+    pub fn count_process(self, arguments: &[String]) -> Result<Option<f64>, BoxError> {
         let mut command = match self {
             Self::Callgrind => Command::new("valgrind"),
             Self::Strace => Command::new("strace"),
@@ -57,8 +66,7 @@ impl Tool {
             Self::Strace => command.args(["--follow-forks", "--summary-only"]),
         };
         command.env(ALLOCATOR.0, ALLOCATOR.1).arg(std::env::current_exe()?);
-        let output = command.args(arguments(places, work, count)?).output();
-        let output = match output {
+        let output = match command.args(arguments).output() {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(self.is_of_no_use("it is not installed")),
             output => output?,
         };
@@ -101,6 +109,7 @@ impl Tool {
     }
 }
 
-fn arguments(places: &Places, work: &Work, count: usize) -> Result<[String; 4], BoxError> {
+/// Of a client's process.
+pub fn arguments(places: &Places, work: &Work, count: usize) -> Result<[String; 4], BoxError> {
     Ok(["client".to_owned(), serde_json::to_string(places)?, serde_json::to_string(work)?, count.to_string()])
 }

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         // What this program runs itself as, so that servers and each client are processes of their own.
         ["serve"] => servers::serve().map(|()| true),
         ["client", places, work, count] => work::client(places, work, count).map(|()| true),
+        ["alone", call, count] => targets::alone(call, count).map(|()| true),
         _ if arguments.iter().all(|argument| ["--quick", "--json"].contains(argument)) => {
             measure(arguments.contains(&"--quick"), arguments.contains(&"--json"))
         }

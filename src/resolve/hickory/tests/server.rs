@@ -1,5 +1,6 @@
 //! A name server on loopback, in a runtime of its own.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
@@ -10,6 +11,7 @@ use hickory_resolver::proto::rr::rdata::SOA;
 use hickory_resolver::proto::rr::{RData, Record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinHandle;
 
 use super::*;
 
@@ -46,6 +48,9 @@ pub(super) type Replying = Pin<Box<dyn Future<Output = Option<Reply>> + Send>>;
 /// From a query and how many there were before it.
 type Zone = Arc<dyn Fn(Query, usize) -> Replying + Send + Sync>;
 
+/// hickory waits for longer than this.
+const RESENT: Duration = Duration::from_millis(300);
+
 pub(super) struct Server {
     pub(super) addr: SocketAddr,
     udp: Arc<AtomicUsize>,
@@ -73,7 +78,8 @@ impl Server {
         Self { addr, udp, tcp, runtime: Some(runtime) }
     }
 
-    /// Queries seen so far, over UDP and over TCP.
+    /// Queries so far, over UDP and over TCP. That hickory sends the packet again when the answer is late makes it no
+    /// other.
     pub(super) fn queries(&self) -> (usize, usize) {
         (self.udp.load(Ordering::SeqCst), self.tcp.load(Ordering::SeqCst))
     }
@@ -110,12 +116,20 @@ fn bind_both() -> io::Result<(UdpSocket, TcpListener)> {
 async fn serve_udp(socket: UdpSocket, zone: Zone, count: Arc<AtomicUsize>) {
     let socket = Arc::new(socket);
     let mut buffer = [0; 4096];
+    let mut sent: HashMap<Vec<u8>, (Instant, JoinHandle<()>)> = HashMap::new();
+    let mut number = 0;
     loop {
         let Ok((len, peer)) = socket.recv_from(&mut buffer).await else { continue };
+        // Who has an answer, and asks the same again, does so at once.
+        let is_resent = |(at, reply): &(Instant, JoinHandle<()>)| !reply.is_finished() || at.elapsed() >= RESENT;
+        if !sent.get(&buffer[..len]).is_some_and(is_resent) {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
         let request = Message::from_vec(&buffer[..len]).unwrap();
-        let replying = zone(request.queries[0].clone(), count.fetch_add(1, Ordering::SeqCst));
+        let replying = zone(request.queries[0].clone(), number);
+        number += 1;
         let socket = socket.clone();
-        tokio::spawn(async move {
+        let reply = tokio::spawn(async move {
             let Some(reply) = replying.await else { return };
             let (needs_tcp, mangle) = (reply.needs_tcp, reply.mangle);
             let response = respond(&request, reply);
@@ -127,6 +141,7 @@ async fn serve_udp(socket: UdpSocket, zone: Zone, count: Arc<AtomicUsize>) {
             }
             let _ = socket.send_to(&bytes, peer).await;
         });
+        sent.insert(buffer[..len].to_vec(), (Instant::now(), reply));
     }
 }
 

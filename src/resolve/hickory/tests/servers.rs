@@ -64,7 +64,7 @@ async fn a_dead_server_is_not_waited_for_again_and_again() {
         let before = silent.queries().0;
         let (error, took) = fails(&resolver, QueryKind::A).await;
         assert_eq!(error.kind(), ResolveErrorKind::ServFail);
-        waits += usize::from(took >= Duration::from_millis(1200));
+        waits += usize::from(took >= Duration::from_millis(1700));
         // It is asked all the same.
         while silent.queries().0 == before {
             sleep(Duration::from_millis(1)).await;
@@ -79,13 +79,11 @@ async fn a_server_that_was_silent_counts_when_it_answers_again() {
     let is_back = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let answers = is_back.clone();
     let server = Server::start(move |query, _| answers.load(Ordering::SeqCst).then(|| Reply::addresses(&query, 1)));
-    let slow_failure = Server::start_async(|_, _| {
-        Box::pin(async {
-            sleep(Duration::from_millis(500)).await;
-            Some(Reply::code(ResponseCode::ServFail))
-        })
-    });
-    let mut resolver = resolver_of([&server, &slow_failure]);
+    // By then it says nothing, as the other one is to have the time that it takes.
+    let is_slow = is_back.clone();
+    let failing =
+        Server::start(move |_, _| (!is_slow.load(Ordering::SeqCst)).then(|| Reply::code(ResponseCode::ServFail)));
+    let mut resolver = resolver_of([&server, &failing]);
     resolver.set_timeout(Duration::from_millis(1800));
     for _ in 0..3 {
         fails(&resolver, QueryKind::A).await;
@@ -115,7 +113,8 @@ async fn a_closed_port_costs_a_round_trip() {
     for host in ["127.0.0.1", "::1"] {
         let Ok(socket) = UdpSocket::bind((host, 0)).await else { continue };
         let closed = socket.local_addr().unwrap();
-        drop(socket);
+        // Nobody else gets the port, and connected to itself the socket takes nothing from others.
+        socket.connect(closed).await.unwrap();
         let failing = serv_fail();
         for (servers, kind) in [
             (vec![closed], ResolveErrorKind::Other),
@@ -161,11 +160,12 @@ async fn a_silent_server_over_ipv6_holds_nobody_up() {
         config(udp.local_addr().unwrap(), NameServerConfig::udp(udp.local_addr().unwrap().ip())),
         config(listener.local_addr().unwrap(), NameServerConfig::tcp(listener.local_addr().unwrap().ip())),
     ] {
-        let resolver = HickoryResolver::new(ResolverConfig::from_name_servers(vec![v4(), v6]));
+        let mut resolver = HickoryResolver::new(ResolverConfig::from_name_servers(vec![v4(), v6]));
+        resolver.set_timeout(LONG);
         for _ in 0..3 {
             let started = Instant::now();
             resolver.resolve(HOST, QueryKind::A).await.unwrap();
-            assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+            assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
         }
     }
 }
