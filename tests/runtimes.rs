@@ -97,7 +97,7 @@ fn begins(runtime: &Runtime, uri: &str, middle: impl Future<Output = ()>) {
 fn leaves_under_way(runtime: &Runtime, uri: &str, middle: impl Future<Output = ()>) -> JoinHandle<bool> {
     let uri = uri.to_owned();
     let (begin, begun) = oneshot::channel();
-    let task = runtime.spawn(async move {
+    let mut task = runtime.spawn(async move {
         let mut connecting = pin!(connect(&CONNECTOR, &uri));
         assert!(connecting.as_mut().now_or_never().is_none(), "it was to take a while");
         begin.send(()).unwrap();
@@ -105,9 +105,11 @@ fn leaves_under_way(runtime: &Runtime, uri: &str, middle: impl Future<Output = (
     });
     runtime.block_on(async {
         begun.await.unwrap();
-        middle.await;
+        tokio::select! {
+            ended = &mut task => panic!("it was to be in the middle: {ended:?}"),
+            () = middle => {}
+        }
     });
-    assert!(!task.is_finished(), "it was to be in the middle");
     task
 }
 

@@ -118,11 +118,14 @@ async fn huge_buffer_sizes_do_not_wrap_around() {
 #[tokio::test]
 async fn a_closed_port_refuses_at_once() {
     for ip in LOOPBACKS {
-        let addr = closed_port(ip).await;
+        // Bound, but nobody listens.
+        let socket = if ip.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
+        socket.bind(SocketAddr::new(ip, 0)).unwrap();
+        let addr = socket.local_addr().unwrap();
         let start = Instant::now();
         let failure = dialer(TcpOptions::default()).tcp(addr).await.unwrap_err();
         assert_eq!(failure.kind(), FailureKind::Refused);
-        assert!(start.elapsed() < Duration::from_secs(1));
+        assert!(start.elapsed() < Duration::from_secs(5));
         let error = failure.error().downcast_ref::<io::Error>().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         #[cfg(target_os = "linux")]

@@ -271,7 +271,9 @@ impl Watched {
         assert!(!self.environment.bounded || self.permit == Permit::Given, "{addr} starts without a permit");
         self.permit = Permit::None;
         if let Some(id) = self.committed {
-            assert_eq!(self.attempts[id.0].fate, Some(Fate::Rejected), "{addr} starts after the choice has fallen");
+            let chosen = &self.attempts[id.0];
+            let is_again = (chosen.fate, chosen.addr) == (Some(Fate::Rejected), addr);
+            assert!(is_again, "{addr} starts after the choice has fallen");
         }
         let earlier = self.attempts.iter().filter(|seen| seen.addr == addr && seen.fate != Some(Fate::Misled));
         let may_retry = earlier.clone().count() == 1 && earlier.clone().all(|seen| seen.fate == Some(Fate::Rejected));

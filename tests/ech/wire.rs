@@ -9,7 +9,7 @@ use socket2::Type;
 
 use crate::front::{Front, NAME, Transport};
 use crate::host::{HOST, client};
-use crate::namespace::{give_way, in_namespace};
+use crate::namespace::{LIMIT, give_way, in_namespace_within};
 use crate::packet_socket::PacketSocket;
 use crate::scene::{Scene, builder, settings};
 use crate::server::{Manner, program};
@@ -24,7 +24,7 @@ fn the_name_of_the_host_is_nowhere_on_the_wire() {
     if program().is_none() {
         return;
     }
-    in_namespace(|| async {
+    in_namespace_within(LIMIT, || async {
         // Of what is busy here most is another process.
         give_way();
         for (manner, ech, is_shown) in [

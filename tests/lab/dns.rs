@@ -216,15 +216,20 @@ impl Shared {
         self.script.lock().expect("nothing panics under this lock")
     }
 
-    /// Whether a packet is one that was here before: whoever asks again takes another id.
+    /// Whether a packet is one that was here before, and has had no reply or a good one: whoever asks again takes another
+    /// id, or comes after a failure.
     fn is_resent(&self, id: u16, name: &Name, kind: RecordType) -> bool {
-        let mut last = self.last.lock().expect("nothing panics under this lock");
+        let mut last = self.last();
         // Under load nobody counts, and the lab is to stay small.
         if last.len() == 1024 {
             last.clear();
         }
         let question = (name.clone(), kind);
         last.insert(id, question.clone()) == Some(question)
+    }
+
+    fn last(&self) -> MutexGuard<'_, HashMap<u16, (Name, RecordType)>> {
+        self.last.lock().expect("nothing panics under this lock")
     }
 
     fn reply(&self, name: &Name, kind: RecordType) -> Reply {
@@ -269,6 +274,9 @@ impl RequestHandler for Handler {
             let _permit = gate.acquire().await;
         }
         metadata.response_code = code;
+        if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
+            self.0.last().remove(&request.metadata.id);
+        }
         let record = |owner: &Name, data: &RData| Record::from_rdata(owner.clone(), reply.ttl, data.clone());
         let answers: Vec<_> =
             reply.answers.iter().map(|(owner, data)| record(owner.as_ref().unwrap_or(&name), data)).collect();

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::lab::Reply;
-use crate::namespace::{give_way, in_namespace, replace_etc};
+use crate::namespace::{LIMIT, give_way, in_namespace, in_namespace_within, replace_etc};
 use crate::network::*;
 
 const CANCELLED: u32 = 1000;
@@ -21,7 +21,7 @@ const CANCELLED: u32 = 1000;
 /// Proves: ATT-12
 #[test]
 fn cancelled_connects_leave_neither_descriptors_nor_tasks() {
-    in_namespace(|| async {
+    in_namespace_within(LIMIT, || async {
         give_way();
         dual_stack();
         let _server = http_server(LOCAL_V4).await;

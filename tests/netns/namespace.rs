@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, gettid};
 
 use crate::packet_socket::now;
 use crate::standstill;
@@ -20,7 +20,7 @@ const INSIDE: &str = "HAPPY_EYEBALLS_NETNS_TEST";
 /// Where it is set to 1, a test that cannot run fails.
 const REQUIRED: &str = "HAPPY_EYEBALLS_REQUIRE_NETNS";
 /// How long a body may take. The process inside ends by itself, should the one outside be gone.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 const NAMESPACES: [&str; 2] = ["--net", "--mount"];
 /// How often a test runs that fails while the machine stands still. A bug fails each time.
 const MOST_TIMES: usize = 5;
@@ -30,7 +30,7 @@ const STOOD_STILL: &str = "the machine stood still while this test failed";
 /// Runs `body` in new network and mount namespaces, which die with the process that they are for.
 ///
 /// The test runs its own program again, for this one test; there, `body` runs. If it fails and the machine
-/// [stood still](standstill) meanwhile, it runs once more.
+/// [stood still](standstill) meanwhile, it runs again, [a few times](MOST_TIMES).
 pub(crate) fn in_namespace<B, F>(body: B)
 where
     B: FnOnce() -> F,
@@ -39,7 +39,7 @@ where
     in_namespace_times(MOST_TIMES, LIMIT, body);
 }
 
-/// The same once, for a body that may take longer, and sees by itself whether the machine stands still.
+/// The same once, for a body that measures no time, or sees by itself whether the machine stands still.
 pub(crate) fn in_namespace_within<B, F>(limit: Duration, body: B)
 where
     B: FnOnce() -> F,
@@ -68,6 +68,7 @@ where
     while let Err(output) = run_outside(limit, &test) {
         assert!(output.contains(STOOD_STILL) && times < most_times, "{test} failed in its namespace, {times} times");
         times += 1;
+        let _ = writeln!(std::io::stderr(), "AGAIN: {test}: {STOOD_STILL}");
     }
 }
 
@@ -148,7 +149,7 @@ fn run_inside(limit: Duration, body: impl Future<Output = ()>) {
         std::process::abort();
     });
     // What is measured is the connector, not what else the machine does.
-    schedule("--rr", 1);
+    go_first();
     ip("link set lo up");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(standstill::watch());
@@ -167,17 +168,18 @@ pub(crate) fn enter_namespace() {
     ip("link set lo up");
 }
 
-/// Lets the rest of the machine have its share again, the kernel's own threads included: for tests that are busy.
+/// Lets the rest of the machine have its share again, the kernel's own threads included: for tests that are busy. Threads
+/// that this one starts do the same.
 pub(crate) fn give_way() {
-    schedule("--other", 0);
+    schedule_thread(gettid(), "--other", 0);
+}
+
+/// The opposite.
+pub(crate) fn go_first() {
+    schedule_thread(gettid(), "--rr", 1);
 }
 
 /// Where the policy is not allowed, the test has to do without.
-fn schedule(policy: &str, priority: u8) {
-    run("chrt", &format!("{policy} --all-tasks --pid {priority} {}", std::process::id()), None);
-}
-
-/// The same for one thread.
 pub(crate) fn schedule_thread(thread: Pid, policy: &str, priority: u8) {
     run("chrt", &format!("{policy} --pid {priority} {thread}"), None);
 }

@@ -278,21 +278,51 @@ async fn a_closed_connection_is_made_again() {
     }
 }
 
-/// An answer that takes longer than a third of the time counts all the same, and over a connection that says nothing any
-/// more only that third is lost.
-#[tokio::test]
-async fn a_slow_answer_counts_and_a_dead_connection_is_given_up() {
-    for transport in BOTH {
-        for (manner, delay) in [(Manner::Good, Duration::from_millis(1500)), (Manner::FirstMute, Duration::ZERO)] {
-            let host = Host::with(HTTPS).await;
-            let front = Front::with(&host.ca, host.dns.addr(), transport, Certificate::Good, manner).await;
-            host.dns.set(HOST, RecordType::A, Reply::a([[127, 0, 0, 8].into()]).after(delay));
-            let mut resolver = resolver(&host, &front, transport);
-            resolver.set_timeout(Duration::from_secs(3));
-            resolver.resolve(HOST, QueryKind::A).await.unwrap();
-            assert_eq!(front.log().accepted, 2, "{transport:?}, after {delay:?}");
+/// An address after `delay`, with a timeout of [`PATIENT`], and beside it a name at once if so wanted: how long it took,
+/// and how many connections there were.
+async fn slow(transport: Transport, manner: Manner, delay: Duration, beside: bool) -> (Duration, usize) {
+    let host = Host::with(HTTPS).await;
+    let front = Front::with(&host.ca, host.dns.addr(), transport, Certificate::Good, manner).await;
+    host.dns.set(HOST, RecordType::A, Reply::a([[127, 0, 0, 8].into()]).after(delay));
+    host.dns.set("beside.lab.test", RecordType::A, Reply::a([[127, 0, 0, 8].into()]));
+    let mut resolver = resolver(&host, &front, transport);
+    resolver.set_timeout(PATIENT);
+    let started = Instant::now();
+    let beside = async {
+        if beside {
+            resolver.resolve("beside.lab.test", QueryKind::A).await.unwrap();
         }
-    }
+    };
+    let (answer, ()) = tokio::join!(resolver.resolve(HOST, QueryKind::A), beside);
+    answer.unwrap();
+    (started.elapsed(), front.log().accepted)
+}
+
+const PATIENT: Duration = Duration::from_secs(6);
+
+/// However much of the time it takes. By then another connection has been tried, unless the first one has given a sign of
+/// life.
+#[tokio::test]
+async fn a_slow_answer_counts() {
+    let delay = PATIENT * 3 / 4;
+    let cases = BOTH.map(|transport| async move {
+        let alone = slow(transport, Manner::Good, delay, false);
+        let beside = slow(transport, Manner::Good, delay, true);
+        let ((_, alone), (_, beside)) = tokio::join!(alone, beside);
+        assert_eq!((alone, beside), (2, 1), "{transport:?}");
+    });
+    futures_util::future::join_all(cases).await;
+}
+
+/// A connection that something on the way has forgotten costs a third of the time.
+#[tokio::test]
+async fn a_dead_connection_is_given_up() {
+    let cases = BOTH.map(|transport| async move {
+        let (took, accepted) = slow(transport, Manner::FirstMute, Duration::ZERO, false).await;
+        assert!(took < PATIENT * 2 / 3, "{took:?}");
+        assert_eq!(accepted, 2, "{transport:?}");
+    });
+    futures_util::future::join_all(cases).await;
 }
 
 /// The lookups of a burst share the connection that the first of them opens.

@@ -22,7 +22,8 @@ impl HickoryResolver {
     ///
     /// `tls` says which certificates are trusted; what it offers by ALPN is left out. Nothing is ever sent in clear: a
     /// server that cannot be reached by TLS, or has another certificate, fails each lookup with an error that says so.
-    /// Each server has one connection, which is kept for as long as the server keeps it.
+    /// Each server has one connection, which is kept for as long as the server keeps it and answers; where it says
+    /// nothing for a third of [the time](Self::set_timeout), another is asked as well.
     ///
     /// Answers are [protected](crate::Resolve::is_protected). Names under `local` are asked of the system all the same.
     ///

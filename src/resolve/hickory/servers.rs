@@ -108,7 +108,7 @@ impl Server {
             leads: server.is_in_sight() && !server.is_protected() && server.config().ip.is_ipv6(),
             timeout,
             // Of what nobody on the way can read nobody drops a part.
-            patience: if server.is_protected() { timeout } else { timeout / Config::DNS_TRIES },
+            patience: if server.is_protected() { Duration::MAX } else { timeout / Config::DNS_TRIES },
             standing: Standing::new(timeout),
         })
     }

@@ -37,9 +37,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use nix::unistd::gettid;
 
-use crate::namespace::{in_namespace_within, schedule_thread};
+use crate::namespace::{give_way, go_first, in_namespace_within};
 use crate::network::TOLERANCE;
 use oracle::{Verdict, Window};
 use stage::{Played, Stage};
@@ -60,9 +59,9 @@ fn whatever_the_world_is_like_a_way_that_is_there_is_found_in_time() {
     in_namespace_within(limit, || async move {
         let start = Instant::now();
         // It takes a second of one CPU; the kernel would stop a real-time process for that.
-        schedule_thread(gettid(), "--other", 0);
+        give_way();
         let cases: Vec<_> = (first..first + count).map(Case::new).collect();
-        schedule_thread(gettid(), "--rr", 1);
+        go_first();
         println!("the oracle spoke after {:.1?}", start.elapsed());
         let stage = Stage::start();
         let results = stream::iter(&cases).map(|case| case.play(&stage)).buffer_unordered(AT_ONCE);

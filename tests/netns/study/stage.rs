@@ -44,7 +44,7 @@ impl Stage {
         Self { network, ca, room: Semaphore::new(SCENES), address: Cell::new(0), repeated: Cell::new(0) }
     }
 
-    /// Watches one connect from start to end. Where the machine stood still meanwhile, it is watched once more.
+    /// Watches one connect from start to end. Where the machine stood still meanwhile, it is watched again.
     pub(crate) async fn watch(&self, client: &Client, scene: impl Fn(&Self) -> Scene) -> Trace {
         let _room = self.room.acquire().await.expect("it is never closed");
         let mut times = 1;

@@ -1,12 +1,13 @@
-//! The one connection to a name server over TLS.
+//! The connection to a name server over TLS.
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared, select_ok};
+use futures_util::future::{BoxFuture, Either, Shared, select};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::{RuntimeProvider, Spawn};
 use hickory_resolver::net::tcp::{TcpClientStream, TcpStream};
@@ -35,7 +36,14 @@ pub(in crate::resolve::hickory) struct Times {
 }
 
 type Opened = Result<DnsExchange<Sockets>, NetError>;
-type Opening = Shared<BoxFuture<'static, Opened>>;
+type Opening = Shared<BoxFuture<'static, Result<Open, NetError>>>;
+
+#[derive(Clone)]
+struct Open {
+    exchange: DnsExchange<Sockets>,
+    /// How many have come.
+    answers: Arc<AtomicU64>,
+}
 
 impl Kept {
     /// A query takes `timeout` at most, and TCP and TLS a try each.
@@ -53,34 +61,43 @@ impl Kept {
         Self { addr, patience, open: Arc::new(open), current: Arc::default() }
     }
 
-    /// A connection that has not answered for the time of a try is not used again either, as something on the way may have
-    /// forgotten it: another is asked as well, and the first answer counts.
+    /// A connection on which nothing at all has come for the time of a try, while this was waited for, is not used again:
+    /// something on the way may have forgotten it. Another is asked as well, and the first answer counts.
     pub(super) async fn exchange(self, request: DnsRequest) -> Result<DnsResponse, NetError> {
         let opening = self.current();
-        let mut first = pin!(self.exchange_over(opening.clone(), request.clone()));
+        let open = self.opened(&opening).await?;
+        let answers = open.answers();
+        let mut first = pin!(self.exchange_over(&opening, open.clone(), request.clone()));
         match time::timeout(self.patience, &mut first).await {
-            Ok(result) => result,
-            // It has a time of its own.
-            Err(_) if opening.peek().is_none() => first.await,
-            Err(_) => {
-                self.forget(&opening);
-                let second = pin!(self.exchange_over(self.current(), request));
-                select_ok([first, second]).await.map(|(response, _)| response)
-            }
+            Ok(result) => return result,
+            Err(_) if open.answers() > answers => return first.await,
+            Err(_) => self.forget(&opening),
         }
+        let second = pin!(async {
+            let opening = self.current();
+            self.exchange_over(&opening, self.opened(&opening).await?, request).await
+        });
+        match select(first, second).await {
+            Either::Left((Err(_), second)) => second.await,
+            Either::Left((result, _)) | Either::Right((result, _)) => result,
+        }
+    }
+
+    async fn exchange_over(&self, opening: &Opening, open: Open, request: DnsRequest) -> Result<DnsResponse, NetError> {
+        let result = open.exchange.send(request).first_answer().await;
+        open.answers.fetch_add(result.is_ok().into(), Ordering::Relaxed);
+        result.map_err(|error| self.give_up(opening, error))
+    }
+
+    async fn opened(&self, opening: &Opening) -> Result<Open, NetError> {
+        opening.clone().await.map_err(|error| self.give_up(opening, error))
     }
 
     /// A connection on which anything has failed is not used again: servers close those that are idle, and hickory,
     /// which tries twice more, is to find a new one.
-    async fn exchange_over(&self, opening: Opening, request: DnsRequest) -> Result<DnsResponse, NetError> {
-        let result = match opening.clone().await {
-            Ok(exchange) => exchange.send(request).first_answer().await,
-            Err(error) => Err(error),
-        };
-        result.map_err(|error| {
-            self.forget(&opening);
-            self.describe(error)
-        })
+    fn give_up(&self, opening: &Opening, error: NetError) -> NetError {
+        self.forget(opening);
+        self.describe(error)
     }
 
     fn current(&self) -> Opening {
@@ -90,7 +107,11 @@ impl Kept {
     /// In a task, so that it comes to an end although whoever wanted it may be gone.
     fn open(&self) -> Opening {
         let opening = tokio::spawn((self.open)());
-        async { opening.await.unwrap_or_else(|err| Err(NetError::Msg(err.to_string()))) }.boxed().shared()
+        let opened = async {
+            let exchange = opening.await.unwrap_or_else(|err| Err(NetError::Msg(err.to_string())))?;
+            Ok(Open { exchange, answers: Arc::default() })
+        };
+        opened.boxed().shared()
     }
 
     fn forget(&self, opening: &Opening) {
@@ -112,6 +133,12 @@ impl Kept {
 
     fn lock(&self) -> MutexGuard<'_, Option<Opening>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 }
 

@@ -121,9 +121,11 @@ async fn a_closed_port_costs_a_round_trip() {
             // What a server has said counts more.
             (vec![closed, failing.addr], ResolveErrorKind::ServFail),
         ] {
-            let (error, took) = fails(&HickoryResolver::with_name_servers(servers), QueryKind::A).await;
+            let mut resolver = HickoryResolver::with_name_servers(servers);
+            resolver.set_timeout(LONG);
+            let (error, took) = fails(&resolver, QueryKind::A).await;
             assert_eq!(error.kind(), kind, "{error:?} {took:?}");
-            assert!(took < Duration::from_secs(1), "{took:?}");
+            assert!(took < AT_ONCE, "{took:?}");
         }
     }
 }
