@@ -38,10 +38,11 @@ impl Axis {
     /// The bar of a row, and lines where the axis has round numbers.
     pub(super) fn bar(self, lines: bool, row: &Row) -> Markup {
         let start = self.at(row.start).min(WIDTH - LEAST);
-        let end = self.at(row.end.unwrap_or(self.0)).clamp(start + LEAST, WIDTH);
+        // `clamp` panics where the bounds have crossed, if by a rounding error alone.
+        let end = self.at(row.end.unwrap_or(self.0)).max(start + LEAST);
         let parts = row.spans.iter().enumerate().map(|(index, span)| {
-            let from = self.at(span.start).clamp(start, end - LEAST);
-            let to = row.spans.get(index + 1).map_or(end, |next| self.at(next.start).clamp(from, end - LEAST));
+            let from = self.at(span.start).min(end - LEAST).max(start);
+            let to = row.spans.get(index + 1).map_or(end, |next| self.at(next.start).min(end - LEAST).max(from));
             (span.mark, from, to)
         });
         html! {

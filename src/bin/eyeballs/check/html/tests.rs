@@ -10,9 +10,11 @@ use rcgen::{CertificateParams, DnType, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::bars::Axis;
 use super::page;
 use super::page::icon;
 use crate::check::Checked;
+use crate::waterfall::{Mark, Row, Span, Tone};
 
 mod contrast;
 mod markup;
@@ -117,6 +119,23 @@ async fn nothing_runs_and_nothing_is_loaded() {
         }
     }
     assert!(!page.contains("url(") && !page.contains("@import"), "{page}");
+}
+
+/// Also where a sum of floats is a hair off.
+#[test]
+fn every_time_can_be_drawn() {
+    let axis_end = Duration::from_micros(23_519);
+    for start in (0..23_519).step_by(7).chain([23_519]).map(Duration::from_micros) {
+        for end in [Some(start), Some(start + Duration::from_nanos(300)), Some(axis_end), None] {
+            let spans = vec![Span { start, mark: Mark::Tcp }, Span { start: end.unwrap_or(axis_end), mark: Mark::Tls }];
+            let row = Row { label: "a".into(), start, end, spans, text: "won".into(), tone: Tone::Won };
+            for axis_end in [axis_end, Duration::ZERO] {
+                let drawn = Axis::new(axis_end).bar(false, &row).into_string();
+                assert_eq!(drawn.matches("<rect").count(), 2, "{drawn}");
+                assert!(!drawn.contains("width=\"-") && !drawn.contains("NaN"), "{drawn}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
