@@ -69,6 +69,8 @@ pub(crate) enum Manner {
     Mute,
     /// The same on the first connection only, as if something on the way had forgotten it.
     FirstMute,
+    /// Closes every connection but the first, as servers do that allow so many.
+    OnlyFirst,
     /// Lengthens each message in a response of HTTP to so many octets.
     Padded(usize),
     /// Adds this header to each response of HTTP.
@@ -181,6 +183,9 @@ async fn serve(service: Arc<Service>, mut stream: TcpStream) -> io::Result<()> {
         while stream.read(&mut [0; 512]).await? > 0 {}
         return Ok(());
     }
+    if matches!(service.manner, Manner::OnlyFirst) && service.log.borrow().accepted > 1 {
+        return Ok(());
+    }
     let mut stream = TlsAcceptor::from(service.tls.clone()).accept(stream).await?;
     service.log.send_modify(|log| log.handshakes += 1);
     if matches!(service.manner, Manner::FirstMute) && service.log.borrow().handshakes == 1 {
@@ -230,7 +235,7 @@ async fn respond(service: &Service, request: Request<Incoming>) -> io::Result<Re
             return Ok(Response::builder().status(status).body(Full::default()).expect("a response"));
         }
         Manner::Header(name, value) => response = response.header(name, value),
-        Manner::Good | Manner::Stall | Manner::Mute | Manner::FirstMute | Manner::Padded(_) => {}
+        Manner::Good | Manner::Stall | Manner::Mute | Manner::FirstMute | Manner::OnlyFirst | Manner::Padded(_) => {}
     }
     let headers = [request.headers().get(CONTENT_TYPE), request.headers().get(ACCEPT)];
     let is_right = request.method() == Method::POST

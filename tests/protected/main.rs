@@ -314,6 +314,13 @@ async fn a_slow_answer_counts() {
     futures_util::future::join_all(cases).await;
 }
 
+/// A server may allow no second connection.
+#[tokio::test]
+async fn a_slow_answer_counts_although_another_connection_fails() {
+    let cases = BOTH.map(|transport| slow(transport, Manner::OnlyFirst, PATIENT / 2, false));
+    futures_util::future::join_all(cases).await;
+}
+
 /// A connection that something on the way has forgotten costs a third of the time.
 #[tokio::test]
 async fn a_dead_connection_is_given_up() {

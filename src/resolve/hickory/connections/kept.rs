@@ -41,7 +41,7 @@ type Opening = Shared<BoxFuture<'static, Result<Open, NetError>>>;
 #[derive(Clone)]
 struct Open {
     exchange: DnsExchange<Sockets>,
-    /// How many have come.
+    /// How many have come so far: a sign of life.
     answers: Arc<AtomicU64>,
 }
 
@@ -79,6 +79,8 @@ impl Kept {
         });
         match select(first, second).await {
             Either::Left((Err(_), second)) => second.await,
+            // The server may allow no second one. If the first has none either, there is time left to tell this error.
+            Either::Right((Err(error), first)) => time::timeout(self.patience, first).await.unwrap_or(Err(error)),
             Either::Left((result, _)) | Either::Right((result, _)) => result,
         }
     }
